@@ -1,0 +1,29 @@
+# Every version of Airspark, once. Make includes this file, scripts/versions.py reads it,
+# image builds get it as build arguments, and `make generate` writes it into the charts.
+AIRSPARK_VERSION    := 0.1.0
+
+# What runs in the images (Python packages are locked in images/*/requirements.txt)
+AIRFLOW_VERSION     := 3.3.2
+SPARK_VERSION       := 4.2.1
+PYTHON_VERSION      := 3.11
+JAVA_VERSION        := 17
+POSTGRES_VERSION    := 15
+DEBIAN_SUITE        := bookworm
+
+# The cluster
+KUBERNETES_VERSION  := 1.37.2
+KIND_VERSION        := 0.33.0
+HELM_VERSION        := 4.3.1
+ETCD_VERSION        := 3.7.3
+COREDNS_VERSION     := 1.15.0
+CONTAINERD_VERSION  := 2.4.2
+LOCAL_PATH_VERSION  := 0.0.30
+PAUSE_VERSION       := 3.10.2
+
+# Tools that only builds and tests use
+UV_VERSION          := 0.13.9
+GO_VERSION          := 1.26.6
+GO_MINIMUM          := 1.26.0
+KUBECONFORM_VERSION := 0.8.0
+DISTRIBUTION_VERSION := 3.1.2
+ENGINE_SUITE        := trixie
