@@ -1,0 +1,1 @@
+"""The Python behind the Makefile: tools, engine, images, cluster, platform and what people do with them."""

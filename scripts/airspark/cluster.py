@@ -1,0 +1,161 @@
+"""The kind cluster: created with the node image, started again after a reboot, kept apart from the user's contexts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import Any
+
+import yaml
+
+from airspark import node_image, tools
+from airspark.console import Step, done, output, step
+from airspark.project import BUILD, NAMESPACE, Failure, cluster_name, kubeconfig
+
+
+def kind_config(nodes: int, cgroup_v1: bool) -> dict[str, Any]:
+    """The kind configuration of a cluster.
+
+    Args:
+        nodes: control plane and workers together, at least 1.
+        cgroup_v1: whether the engine's host has the old cgroups, which kubelet 1.35 and later must be told to accept.
+
+    Returns:
+        A `kind.x-k8s.io/v1alpha4` Cluster.
+    """
+    config: dict[str, Any] = {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "nodes": [{"role": "control-plane"}] + [{"role": "worker"}] * (nodes - 1),
+    }
+    if cgroup_v1:
+        kubelet = {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
+                   "failCgroupV1": False, "cgroupDriver": "cgroupfs", "cgroupRoot": "/kubelet"}  # fmt: skip
+        config["kubeadmConfigPatches"] = [yaml.safe_dump(kubelet)]
+    return config
+
+
+def host_has_cgroup_v1() -> bool:
+    """Whether the engine's host runs cgroup v1."""
+    return output(["docker", "info", "--format", "{{.CgroupVersion}}"]) == "1"
+
+
+def node_names() -> list[str]:
+    """Containers of the cluster, running or not, control plane first."""
+    listing = output(["docker", "ps", "--all", "--filter", f"label=io.x-k8s.kind.cluster={cluster_name()}",
+                      "--format", "{{.Names}}"])  # fmt: skip
+    return sorted(listing.split())
+
+
+def running(names: list[str]) -> bool:
+    """Whether every one of these containers runs."""
+    states = output(["docker", "inspect", "--format", "{{.State.Running}}", *names]).split()
+    return bool(names) and all(state == "true" for state in states)
+
+
+def kubectl(*arguments: str, timeout: float = 60) -> str:
+    """Run kubectl against the project's cluster and return its output.
+
+    Raises:
+        subprocess.CalledProcessError: if it exits non-zero.
+    """
+    return output([tools.ensure("kubectl"), "--kubeconfig", kubeconfig(), *arguments], timeout=timeout)
+
+
+def answers() -> bool:
+    """Whether the API server answers and every node is Ready."""
+    if not kubeconfig().exists():
+        return False
+    try:
+        nodes = json.loads(kubectl("get", "nodes", "--output", "json", "--request-timeout", "10s"))["items"]
+    except (subprocess.SubprocessError, ValueError):
+        return False
+    ready = [c["status"] for n in nodes for c in n["status"]["conditions"] if c["type"] == "Ready"]
+    return bool(ready) and all(status == "True" for status in ready)
+
+
+def ensure(nodes: int) -> list[str]:
+    """Have a cluster with that many nodes, and the namespace with Pod Security `restricted`.
+
+    Args:
+        nodes: 1 for a control plane that runs everything, more for workers beside it.
+
+    Returns:
+        The node containers' names.
+
+    Raises:
+        Failure: if it cannot be created, or one of another size is there.
+    """
+    there = node_names()
+    if there and len(there) != nodes:
+        raise Failure(f"the cluster '{cluster_name()}' has {len(there)} node(s) and NODES={nodes} was asked for",
+                      f"make down, then: make up NODES={nodes}")  # fmt: skip
+    if there and running(there) and answers():
+        done(f"Cluster {cluster_name()}", f"{len(there)} node(s)")
+        return there
+    if there and revive(there):
+        return there
+    if there:
+        delete()
+    create(nodes)
+    return node_names()
+
+
+def revive(names: list[str]) -> bool:
+    """Start the stopped containers of a cluster and wait for it.
+
+    Returns:
+        Whether it answers again; False for a cluster that has to be made anew.
+    """
+    try:
+        with step("cluster-start", f"Start the stopped cluster {cluster_name()}") as current:
+            current.run(["docker", "start", *names])
+            export_kubeconfig(current)
+            _wait(current, 90)
+    except Failure:
+        return False
+    return True
+
+
+def _wait(current: Step, seconds: int) -> None:
+    """Wait until the API server answers and every node is Ready."""
+    script = f"until kubectl get --raw /readyz; do sleep 1; done; kubectl wait --for=condition=Ready node --all --timeout={seconds}s"
+    environment = {"KUBECONFIG": str(kubeconfig()), "PATH": f"{tools.ensure('kubectl').parent}:{os.environ['PATH']}"}
+    current.run(["timeout", str(seconds), "sh", "-c", script], env=environment)
+
+
+def export_kubeconfig(current: Step) -> None:
+    """Write the cluster's kubeconfig file, which holds the API server's present port."""
+    current.run([tools.ensure("kind"), "export", "kubeconfig", "--name", cluster_name(), "--kubeconfig", kubeconfig()])
+
+
+def create(nodes: int) -> None:
+    """Create the cluster; a half-made one is removed again."""
+    image = node_image.ensure()
+    kind, kubectl_path = tools.ensure("kind"), tools.ensure("kubectl")
+    with step("cluster", f"Create the kind cluster {cluster_name()} with {nodes} node(s)") as current:
+        config = BUILD / f"kind-{cluster_name()}.yaml"
+        config.write_text(yaml.safe_dump(kind_config(nodes, host_has_cgroup_v1()), sort_keys=False))
+        current.run([kind, "create", "cluster", "--name", cluster_name(), "--image", image, "--config", config,
+                     "--kubeconfig", kubeconfig(), "--wait", "150s"])  # fmt: skip
+        base = [kubectl_path, "--kubeconfig", kubeconfig()]
+        if nodes > 1:
+            # everything must find room on two small nodes
+            current.run([*base, "taint", "nodes", "--all", "node-role.kubernetes.io/control-plane-"])
+        current.run([*base, "create", "namespace", NAMESPACE])
+        current.run([*base, "label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted"])
+
+
+def delete() -> bool:
+    """Remove the cluster and its kubeconfig file.
+
+    Returns:
+        Whether there was one.
+    """
+    there = node_names()
+    if there:
+        with step("cluster-delete", f"Remove the cluster {cluster_name()}") as current:
+            current.run(["docker", "rm", "--force", "--volumes", *there])
+    kubeconfig().unlink(missing_ok=True)
+    return bool(there)

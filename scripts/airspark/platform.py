@@ -1,0 +1,112 @@
+"""The charts on the cluster: one `helm upgrade --install`, skipped when nothing changed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+from airspark import images, tools
+from airspark.cluster import kubectl
+from airspark.console import done, output, step
+from airspark.hashing import content_hash
+from airspark.project import NAMESPACE, RELEASE, ROOT, Failure, kubeconfig
+
+CHARTS = ROOT / "charts"
+VALUES = CHARTS / "airspark/values-kind.yaml"
+HASH_LABEL = "airspark-content"
+
+
+def image_revision() -> str:
+    """Short hash of the loaded images' ids, which rolls the pods when an image with the same tag changed."""
+    return content_hash([], *images.image_ids().values())[:8]
+
+
+def wanted_hash() -> str:
+    """Hash of everything an installation depends on: charts and images."""
+    return content_hash([CHARTS], image_revision())
+
+
+def installed_hash() -> str | None:
+    """The hash of the deployed release, or None if there is none."""
+    secrets = json.loads(kubectl("get", "secrets", "--namespace", NAMESPACE, "--output", "json", "--selector",
+                                 f"owner=helm,name={RELEASE},status=deployed"))["items"]  # fmt: skip
+    found = [secret["metadata"]["labels"].get(HASH_LABEL) for secret in secrets]
+    return found[-1] if found else None
+
+
+def ensure() -> bool:
+    """Install or upgrade the platform if charts, values or images changed, and wait until it is ready.
+
+    Returns:
+        Whether anything was done.
+
+    Raises:
+        Failure: if the platform does not become ready; the sentence names the pods that are not.
+    """
+    wanted = wanted_hash()
+    if installed_hash() == wanted and not not_ready():
+        done("Platform", f"release {RELEASE} in namespace {NAMESPACE}")
+        return False
+    try:
+        with step("platform", "Install the platform with Helm") as current:
+            current.run([
+                tools.ensure("helm"), "upgrade", "--install", RELEASE, CHARTS / "airspark", "--namespace", NAMESPACE,
+                "--kubeconfig", kubeconfig(), "--values", VALUES, "--set", f"global.imageRevision={image_revision()}",
+                "--labels", f"{HASH_LABEL}={wanted}", "--wait", "--timeout", "10m",
+            ])  # fmt: skip
+    except Failure as problem:
+        waiting = not_ready()
+        if waiting:
+            raise Failure(f"{problem}: {'; '.join(waiting)}", "make doctor collects the details; to go on: make up") from problem
+        raise
+    return True
+
+
+def not_ready() -> list[str]:
+    """One phrase for each pod of the platform that is not ready: its name and why."""
+    try:
+        pods = json.loads(kubectl("get", "pods", "--namespace", NAMESPACE, "--output", "json", "--selector",
+                                  "app.kubernetes.io/managed-by=Helm"))["items"]  # fmt: skip
+    except subprocess.SubprocessError:
+        return []
+    found = []
+    for pod in pods:
+        status = pod["status"]
+        if status.get("phase") == "Succeeded":
+            continue
+        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
+        if not ready:
+            found.append(f"{pod['metadata']['name']} {pod_reason(pod)}")
+    return found
+
+
+def pod_reason(pod: dict) -> str:
+    """Why a pod is not ready, in the words Kubernetes has for it."""
+    status = pod["status"]
+    for container in status.get("initContainerStatuses", []) + status.get("containerStatuses", []):
+        waiting = container.get("state", {}).get("waiting")
+        if waiting and waiting.get("reason") not in (None, "PodInitializing", "ContainerCreating"):
+            return f"({waiting['reason']}: {waiting.get('message', '')[:160]})"
+    for condition in status.get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition["status"] != "True":
+            return f"({condition.get('reason', 'Unschedulable')}: {condition.get('message', '')[:160]})"
+    return f"({status.get('reason') or status.get('phase')})"
+
+
+def secret(name: str, key: str) -> str:
+    """A value out of a Secret of the platform.
+
+    Raises:
+        Failure: if the Secret or the key is not there.
+    """
+    import base64
+
+    try:
+        data = kubectl("get", "secret", name, "--namespace", NAMESPACE, "--output", f"jsonpath={{.data.{key}}}")
+    except subprocess.CalledProcessError as problem:
+        raise Failure(f"the Secret {name} is not there", "make up") from problem
+    if not data:
+        raise Failure(f"the Secret {name} has no key {key}", "make doctor")
+    return base64.b64decode(data).decode()
+
+
