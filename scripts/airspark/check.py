@@ -142,5 +142,3 @@ def report() -> int:
         return 1
     out.print("\nReady. Next: make demo")
     return 0
-
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -120,7 +121,9 @@ def revive(names: list[str]) -> bool:
 
 def _wait(current: Step, seconds: int) -> None:
     """Wait until the API server answers and every node is Ready."""
-    script = f"until kubectl get --raw /readyz; do sleep 1; done; kubectl wait --for=condition=Ready node --all --timeout={seconds}s"
+    script = (
+        f"until kubectl get --raw /readyz; do sleep 1; done; kubectl wait --for=condition=Ready node --all --timeout={seconds}s"
+    )
     environment = {"KUBECONFIG": str(kubeconfig()), "PATH": f"{tools.ensure('kubectl').parent}:{os.environ['PATH']}"}
     current.run(["timeout", str(seconds), "sh", "-c", script], env=environment)
 
@@ -139,7 +142,7 @@ def create(nodes: int) -> None:
         config.write_text(yaml.safe_dump(kind_config(nodes, host_has_cgroup_v1()), sort_keys=False))
         current.run([kind, "create", "cluster", "--name", cluster_name(), "--image", image, "--config", config,
                      "--kubeconfig", kubeconfig(), "--wait", "150s"])  # fmt: skip
-        base = [kubectl_path, "--kubeconfig", kubeconfig()]
+        base: list[str | Path] = [kubectl_path, "--kubeconfig", kubeconfig()]
         if nodes > 1:
             # everything must find room on two small nodes
             current.run([*base, "taint", "nodes", "--all", "node-role.kubernetes.io/control-plane-"])

@@ -54,10 +54,8 @@ def find() -> str | None:
             os.environ.update(before)
     if version is not None:
         if version_tuple(version) < MINIMUM:
-            raise Failure(
-                f"the Docker engine here is {version}, and 23 or newer is needed", "upgrade Docker, then: make check"
-            )
-        _use_buildx()
+            raise Failure(f"the Docker engine here is {version}, and 23 or newer is needed", "upgrade Docker, then: make check")
+        link_buildx()
     return version
 
 
@@ -75,6 +73,7 @@ def ensure() -> None:
     version = find()
     if version:
         done(f"Docker engine {version}", "ours" if os.environ.get("DOCKER_HOST") == f"unix://{SOCKET}" else "running")
+        ensure_buildx()
         return
     if not can_install():
         raise Failure(
@@ -84,7 +83,7 @@ def ensure() -> None:
     if not (PREFIX / "usr/sbin/dockerd").exists():
         install()
     start()
-    _use_buildx()
+    ensure_buildx()
 
 
 def install() -> None:
@@ -193,15 +192,17 @@ def _is_zombie(number: int) -> bool:
         return True
 
 
-def _use_buildx() -> None:
-    """Make `docker buildx` available: the machine's plugin, or the one unpacked beside our engine."""
+def link_buildx() -> bool:
+    """Point Docker to the buildx plugin beside our engine, if it is there and the machine has none.
+
+    Returns:
+        Whether `docker buildx` works.
+    """
     if succeeds(["docker", "buildx", "version"]):
-        return
+        return True
     plugin = PREFIX / "usr/libexec/docker/cli-plugins/docker-buildx"
     if not plugin.exists():
-        if not can_install():
-            raise Failure("Docker's buildx plugin is missing", "install docker-buildx, then: make check")
-        install()
+        return False
     folder = BUILD / "docker"
     (folder / "cli-plugins").mkdir(parents=True, exist_ok=True)
     user_config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
@@ -211,3 +212,24 @@ def _use_buildx() -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(plugin)
     os.environ["DOCKER_CONFIG"] = str(folder)
+    return True
+
+
+def ensure_buildx() -> None:
+    """Have `docker buildx`: the machine's plugin, or the one of Debian's packages.
+
+    Raises:
+        Failure: if it is missing and this user may not install it.
+    """
+    if link_buildx():
+        return
+    if not can_install():
+        raise Failure("Docker's buildx plugin is missing", "install docker-buildx, then: make check")
+    install()
+    link_buildx()
+
+
+def remove() -> None:
+    """Remove our own engine's packages and data; it must be stopped."""
+    shutil.rmtree(ENGINE_STATE, ignore_errors=True)
+    shutil.rmtree(ENGINE_RUN, ignore_errors=True)

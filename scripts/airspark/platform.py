@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
+from typing import Any
 
 from airspark import images, tools
 from airspark.cluster import kubectl
-from airspark.console import done, output, step
+from airspark.console import done, step
 from airspark.hashing import content_hash
 from airspark.project import NAMESPACE, RELEASE, ROOT, Failure, kubeconfig
 
@@ -80,7 +82,7 @@ def not_ready() -> list[str]:
     return found
 
 
-def pod_reason(pod: dict) -> str:
+def pod_reason(pod: dict[str, Any]) -> str:
     """Why a pod is not ready, in the words Kubernetes has for it."""
     status = pod["status"]
     for container in status.get("initContainerStatuses", []) + status.get("containerStatuses", []):
@@ -99,8 +101,6 @@ def secret(name: str, key: str) -> str:
     Raises:
         Failure: if the Secret or the key is not there.
     """
-    import base64
-
     try:
         data = kubectl("get", "secret", name, "--namespace", NAMESPACE, "--output", f"jsonpath={{.data.{key}}}")
     except subprocess.CalledProcessError as problem:
@@ -108,5 +108,3 @@ def secret(name: str, key: str) -> str:
     if not data:
         raise Failure(f"the Secret {name} has no key {key}", "make doctor")
     return base64.b64decode(data).decode()
-
-

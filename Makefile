@@ -1,0 +1,63 @@
+# The front door. Every target can be called again and goes on where it stopped.
+include versions.mk
+
+SHELL       := bash
+PYTHON      ?= python3
+VENV        := .build/venv
+AIRSPARK    := PYTHONPATH=scripts $(VENV)/bin/python -m airspark
+NODES       ?= 1
+ROWS        ?= 100000
+SEED        ?= 7
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+export CLUSTER
+
+##@ Use
+demo: $(VENV)/.ready ## Everything it takes, then run the daily ETL and show its result (DATE=, ROWS=, NODES=)
+	@$(AIRSPARK) demo --date "$(DATE)" --rows "$(ROWS)" --seed "$(SEED)" --nodes "$(NODES)"
+
+check: $(VENV)/.ready ## What is there, what is missing, what will be done about it
+	@$(AIRSPARK) check
+
+up: $(VENV)/.ready ## Engine, tools, images, cluster, platform (NODES=2 for a worker node)
+	@$(AIRSPARK) up --nodes "$(NODES)"
+
+ui: $(VENV)/.ready ## Open the user interfaces of Airflow and Spark
+	@$(AIRSPARK) ui
+
+status: $(VENV)/.ready ## One table: component, ready, restarts, age, address, last warning
+	@$(AIRSPARK) status
+
+logs: $(VENV)/.ready ## Logs of a component (C=scheduler) or a task (T=etl_daily.transform), F=1 follows
+	@$(AIRSPARK) logs --component "$(C)" --task "$(T)" $(if $(F),--follow)
+
+doctor: $(VENV)/.ready ## Describe, events, logs and values in one archive, secrets removed
+	@$(AIRSPARK) doctor
+
+down: $(VENV)/.ready ## Remove the cluster (PURGE=1: images, caches and our own engine too)
+	@$(AIRSPARK) down $(if $(PURGE),--purge)
+
+##@ Develop
+test: $(VENV)/.ready ## Everything it takes, then every test, the end-to-end ones on an ephemeral kind cluster (KEEP=1 keeps it)
+	@scripts/test.sh all
+
+test-fast: $(VENV)/.ready ## The tests that need no cluster
+	@scripts/test.sh fast
+
+lint: $(VENV)/.ready ## ruff, mypy, shellcheck, helm lint
+	@scripts/test.sh lint
+
+generate: $(VENV)/.ready ## Write what is generated: chart schemas and versions
+	@PYTHONPATH=scripts $(VENV)/bin/python -m airspark.charts.generate
+
+lock: ## Resolve every Python lock file anew
+	@scripts/lock.sh
+
+help: ## This text
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The scripts' own environment, from hashes; anew when the lock changes.
+$(VENV)/.ready: requirements/dev.txt
+	@scripts/venv.sh "$(PYTHON)" "$(VENV)"
+
+.PHONY: demo check up ui status logs doctor down test test-fast lint generate lock help

@@ -1,0 +1,197 @@
+"""The commands behind the Makefile's targets."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import subprocess
+import sys
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.markup import escape
+
+from airspark import airflow_api, check, cluster, console, demo, engine, images, look, node_image, platform, tools
+from airspark.console import err, out, say
+from airspark.project import BUILD, ENGINE_STATE, LOGS, Failure, cluster_name
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+ZONE = ZoneInfo("Asia/Seoul")
+#: What the start of a demo found decides which budget counts; seconds.
+BUDGETS = {"cold": 25 * 60, "images there, no cluster": 4 * 60, "cluster up": 90}
+IDLE_GIB = 4.0
+
+
+def positive(name: str, text: str) -> int:
+    """Read a whole number above zero from a make variable.
+
+    Raises:
+        Failure: if it is not one.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise Failure(f"{name}={text} is not a whole number above zero", f"for example: {name}=1000")
+    return int(text)
+
+
+def starting_state() -> str:
+    """What is there before anything is done: one of the names in BUDGETS."""
+    if engine.find() is None:
+        return "cold"
+    if cluster.node_names() and cluster.answers():
+        return "cluster up"
+    there = all(node_image.image_label(image.tag, node_image.LABEL) for image in images.IMAGES.values())
+    return "images there, no cluster" if there else "cold"
+
+
+def bring_up(nodes: int) -> bool:
+    """Have everything: engine, tools, images, cluster, platform.
+
+    Args:
+        nodes: nodes of the cluster.
+
+    Returns:
+        Whether anything had to be done to the platform.
+    """
+    engine.ensure()
+    # images wait for downloads while the node's binaries keep the processors busy
+    with ThreadPoolExecutor(1) as background:
+        building = background.submit(images.ensure)
+        names = cluster.ensure(nodes)
+        tools.ensure("helm")
+        building.result()
+    images.load(names)
+    return platform.ensure()
+
+
+@app.command("check")
+def check_command() -> None:
+    """List what is there, what is missing, and what will be done about it."""
+    raise typer.Exit(check.report())
+
+
+@app.command()
+def up(nodes: Annotated[str, typer.Option(help="Nodes of the cluster.")] = "1") -> None:
+    """Bring everything up; does nothing if everything is up."""
+    started = time.monotonic()
+    changed = bring_up(positive("NODES", nodes))
+    seconds = time.monotonic() - started
+    what = "Up" if changed else "Everything is up, nothing to do"
+    out.print(f"{what} ({seconds:.0f} s). Next: make demo, make ui, make status")
+
+
+@app.command("demo")
+def demo_command(
+    date: Annotated[str, typer.Option(help="The day, YYYY-MM-DD; yesterday in Seoul by default.")] = "",
+    rows: Annotated[str, typer.Option(help="Rows of the day's file.")] = "100000",
+    seed: Annotated[str, typer.Option(help="Seed of the generator.")] = "7",
+    nodes: Annotated[str, typer.Option(help="Nodes of the cluster.")] = "1",
+) -> None:
+    """Run the daily ETL on generated sales and show its result."""
+    started = time.monotonic()
+    console.next_command = "make demo"
+    day = demo.parse_date(date) if date else (datetime.now(ZONE) - timedelta(days=1)).date().isoformat()
+    count, number = positive("ROWS", rows), positive("SEED", seed)
+    state = starting_state()
+    bring_up(positive("NODES", nodes))
+    memory = look.idle_memory()
+    with airflow_api.connect() as airflow:
+        demo.run(airflow, day, count, number)
+    seconds = time.monotonic() - started
+    out.print("\nWhere to look next: make ui (Airflow and Spark in the browser), make logs T=etl_daily.transform, make status")
+    out.print(f"Time, {state}: {seconds:.0f} s (budget {BUDGETS[state]} s). Memory of the cluster before the run: "
+              f"{memory:.1f} GiB (budget {IDLE_GIB:.0f} GiB).")  # fmt: skip
+
+
+@app.command()
+def ui() -> None:
+    """Open port-forwards to the user interfaces."""
+    _need_engine()
+    look.user_interfaces()
+
+
+@app.command()
+def status() -> None:
+    """Show the platform's parts in one table."""
+    _need_engine()
+    look.status()
+
+
+@app.command()
+def logs(
+    component: Annotated[str, typer.Option(help="A component, for example scheduler.")] = "",
+    task: Annotated[str, typer.Option(help="A task as <dag_id>.<task_id>.")] = "",
+    follow: Annotated[bool, typer.Option(help="Go on until interrupted.")] = False,
+) -> None:
+    """Show the logs of a component or of a task's last run."""
+    if bool(component) == bool(task):
+        raise Failure("name a component or a task", "make logs C=scheduler, or make logs T=etl_daily.transform")
+    _need_engine()
+    if component:
+        raise typer.Exit(look.component_logs(component, follow))
+    look.task_logs(task)
+
+
+@app.command()
+def doctor() -> None:
+    """Collect describe, events, logs and values into one archive, secrets removed."""
+    engine.find()
+    path = look.doctor()
+    out.print(str(path))
+
+
+@app.command()
+def down(purge: Annotated[bool, typer.Option(help="Images, caches and our own engine too.")] = False) -> None:
+    """Remove the cluster, with --purge the images and caches too."""
+    found = engine.find() is not None
+    removed = cluster.delete() if found else False
+    if purge:
+        with console.step("purge", "Remove images, caches and our own engine"):
+            if found:
+                images.purge()
+            if engine.stop() or ENGINE_STATE.exists():
+                engine.remove()
+        for path in BUILD.iterdir():
+            if path.name not in ("venv", "logs"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    out.print("Removed." if removed or purge else f"There is no cluster {cluster_name()}.")
+
+
+def _need_engine() -> None:
+    if engine.find() is None:
+        raise Failure("no Docker engine is running", "make up")
+
+
+def main() -> None:
+    """Run a command; a failure ends in one sentence, the next command and a non-zero exit."""
+    BUILD.mkdir(exist_ok=True)
+    console.next_command = f"make {sys.argv[1]}" if len(sys.argv) > 1 else "make help"
+    try:
+        app()
+    except Failure as problem:
+        _fail(str(problem), problem.hint)
+    except KeyboardInterrupt:
+        err.print(f"\nInterrupted. To go on: {console.next_command}")
+        sys.exit(130)
+    except (subprocess.SubprocessError, OSError) as problem:
+        LOGS.mkdir(parents=True, exist_ok=True)
+        (LOGS / "crash.log").write_text(traceback.format_exc() + str(getattr(problem, "stderr", "") or ""))
+        details = f"details: .build/logs/crash.log; to go on: {console.next_command}"
+        if getattr(problem, "errno", None) == errno.ENOSPC:
+            _fail("the disk is full", f"free some space, then: {console.next_command}")
+        if engine.server_version() is None:
+            _fail("the Docker engine ended or does not answer", details)
+        said = str(getattr(problem, "stderr", "") or problem).strip().splitlines()
+        _fail(said[-1] if said else str(problem), details)
+
+
+def _fail(sentence: str, hint: str) -> None:
+    err.print(f"[red]✗[/] {escape(sentence)}")
+    if hint:
+        say(f"  → {hint}")
+    sys.exit(1)
