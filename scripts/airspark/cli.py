@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -83,6 +85,18 @@ def up(nodes: Annotated[str, typer.Option(help="Nodes of the cluster.")] = "1") 
     seconds = time.monotonic() - started
     what = "Up" if changed else "Everything is up, nothing to do"
     out.print(f"{what} ({seconds:.0f} s). Next: make demo, make ui, make status")
+
+
+@app.command()
+def prepare() -> None:
+    """Have engine, helm and images for tests without a cluster; print the engine's environment for a shell."""
+    engine.ensure()
+    tools.ensure("helm")
+    images.ensure()
+    for name in ("DOCKER_HOST", "DOCKER_CONFIG", "PATH"):
+        if name in os.environ:
+            print(f"export {name}={shlex.quote(os.environ[name])}")
+    print(f"export AIRSPARK_HELM={shlex.quote(str(tools.ensure('helm')))}")
 
 
 @app.command("demo")

@@ -11,8 +11,11 @@ from typing import Any
 import yaml
 
 from airspark import node_image, tools
-from airspark.console import Step, done, output, step
+from airspark.console import Step, done, output, say, step, succeeds
 from airspark.project import BUILD, NAMESPACE, Failure, cluster_name, kubeconfig
+
+#: In the first node once a cluster is complete.
+READY_MARK = "/kind/airspark-ready"
 
 
 def kind_config(nodes: int, cgroup_v1: bool) -> dict[str, Any]:
@@ -92,7 +95,7 @@ def ensure(nodes: int) -> list[str]:
     if there and len(there) != nodes:
         raise Failure(f"the cluster '{cluster_name()}' has {len(there)} node(s) and NODES={nodes} was asked for",
                       f"make down, then: make up NODES={nodes}")  # fmt: skip
-    if there and running(there) and answers():
+    if there and running(there) and complete(there) and answers():
         done(f"Cluster {cluster_name()}", f"{len(there)} node(s)")
         return there
     if there and revive(there):
@@ -101,6 +104,11 @@ def ensure(nodes: int) -> list[str]:
         delete()
     create(nodes)
     return node_names()
+
+
+def complete(names: list[str]) -> bool:
+    """Whether a running cluster was created to its end, which an interrupt may have prevented."""
+    return succeeds(["docker", "exec", names[0], "test", "-f", READY_MARK])
 
 
 def revive(names: list[str]) -> bool:
@@ -112,9 +120,12 @@ def revive(names: list[str]) -> bool:
     try:
         with step("cluster-start", f"Start the stopped cluster {cluster_name()}") as current:
             current.run(["docker", "start", *names])
+            if not complete(names):
+                raise Failure(f"the cluster {cluster_name()} was never finished")
             export_kubeconfig(current)
             _wait(current, 90)
-    except Failure:
+    except Failure as problem:
+        say(f"  {problem}: it is made anew.")
         return False
     return True
 
@@ -134,7 +145,7 @@ def export_kubeconfig(current: Step) -> None:
 
 
 def create(nodes: int) -> None:
-    """Create the cluster; a half-made one is removed again."""
+    """Create the cluster; what an interrupt leaves lacks the mark and is made anew by the next call."""
     image = node_image.ensure()
     kind, kubectl_path = tools.ensure("kind"), tools.ensure("kubectl")
     with step("cluster", f"Create the kind cluster {cluster_name()} with {nodes} node(s)") as current:
@@ -145,9 +156,12 @@ def create(nodes: int) -> None:
         base: list[str | Path] = [kubectl_path, "--kubeconfig", kubeconfig()]
         if nodes > 1:
             # everything must find room on two small nodes
-            current.run([*base, "taint", "nodes", "--all", "node-role.kubernetes.io/control-plane-"])
+            plane = "node-role.kubernetes.io/control-plane"
+            current.run([*base, "taint", "nodes", "--selector", plane, f"{plane}-"])
         current.run([*base, "create", "namespace", NAMESPACE])
         current.run([*base, "label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted"])
+        _wait(current, 90)
+        current.run(["docker", "exec", node_names()[0], "touch", READY_MARK])
 
 
 def delete() -> bool:

@@ -123,22 +123,7 @@ def start() -> None:
         ENGINE_RUN.mkdir(parents=True, exist_ok=True)
         PID_FILE.unlink(missing_ok=True)
         use_own()
-        libraries = next((PREFIX / "usr/lib").glob("*-linux-gnu"))
-        environment = {
-            **os.environ, "LD_LIBRARY_PATH": str(libraries), "XTABLES_LIBDIR": str(libraries / "xtables"),
-            # ours first: the daemon must find its own containerd, runc and iptables
-            "PATH": os.pathsep.join([str(PREFIX / "usr/bin"), str(PREFIX / "usr/sbin"), os.environ["PATH"]]),
-        }  # fmt: skip
-        environment.pop("DOCKER_HOST")
-        command = [
-            PREFIX / "usr/sbin/dockerd", "--host", f"unix://{SOCKET}", "--data-root", DATA,
-            "--exec-root", ENGINE_RUN / "exec", "--pidfile", PID_FILE, *extra_arguments(),
-        ]  # fmt: skip
-        with LOG.open("a") as log:
-            process = subprocess.Popen(
-                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                env=environment, start_new_session=True,
-            )  # fmt: skip
+        process = launch(ENGINE_RUN, DATA, LOG, os.environ.get("AIRSPARK_ENGINE_ARGS", "").split())
         deadline = time.monotonic() + 60
         while server_version() is None:
             if process.poll() is not None or time.monotonic() > deadline:
@@ -149,9 +134,34 @@ def start() -> None:
         current.note = f"Docker {server_version()}, log .build/logs/engine.log"
 
 
-def extra_arguments() -> list[str]:
-    """Arguments for our dockerd out of $AIRSPARK_ENGINE_ARGS, for sites with a registry mirror."""
-    return os.environ.get("AIRSPARK_ENGINE_ARGS", "").split()
+def launch(run: Path, data: Path, log: Path, extra: list[str]) -> subprocess.Popen[bytes]:
+    """Start a dockerd of our packages in the background.
+
+    Args:
+        run: folder for socket, process id and run-time state.
+        data: folder for images and containers.
+        log: file that its output is added to.
+        extra: further arguments, for example a registry mirror ($AIRSPARK_ENGINE_ARGS).
+
+    Returns:
+        The process.
+    """
+    libraries = next((PREFIX / "usr/lib").glob("*-linux-gnu"))
+    environment = {
+        **os.environ, "LD_LIBRARY_PATH": str(libraries), "XTABLES_LIBDIR": str(libraries / "xtables"),
+        # ours first: the daemon must find its own containerd, runc and iptables
+        "PATH": os.pathsep.join([str(PREFIX / "usr/bin"), str(PREFIX / "usr/sbin"), os.environ["PATH"]]),
+    }  # fmt: skip
+    environment.pop("DOCKER_HOST", None)
+    command = [
+        PREFIX / "usr/sbin/dockerd", "--host", f"unix://{run}/docker.sock", "--data-root", data,
+        "--exec-root", run / "exec", "--pidfile", run / "docker.pid", *extra,
+    ]  # fmt: skip
+    with log.open("a") as output_file:
+        return subprocess.Popen(
+            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output_file, stderr=subprocess.STDOUT,
+            env=environment, start_new_session=True,
+        )  # fmt: skip
 
 
 def pid() -> int | None:

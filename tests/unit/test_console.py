@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from airspark import console
 from airspark.project import ROOT, Failure
 

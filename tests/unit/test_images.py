@@ -8,7 +8,6 @@ import tarfile
 from pathlib import Path
 
 import pytest
-
 from airspark import images
 from airspark.hashing import content_hash
 

@@ -1,0 +1,1 @@
+"""The values of the charts as models, and what is generated from them."""

@@ -1,0 +1,66 @@
+"""Write what is generated into the charts: values.schema.json and the versions in Chart.yaml.
+
+python -m airspark.charts.generate            # write
+python -m airspark.charts.generate --check    # exit 1 and name the files that differ
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from airspark.charts.airflow import AirflowValues
+from airspark.charts.airspark import AirsparkValues
+from airspark.charts.common import Values
+from airspark.charts.schema import schema
+from airspark.charts.spark import SparkValues
+from airspark.project import ROOT, Failure, versions
+
+CHARTS: dict[str, type[Values]] = {"airspark": AirsparkValues, "airflow": AirflowValues, "spark": SparkValues}
+
+
+def chart_yaml(text: str, version: str) -> str:
+    """Return a Chart.yaml with its own and its dependencies' versions set.
+
+    Args:
+        text: the file as it is.
+        version: the version of the product, which is every chart's.
+    """
+    text = re.sub(r"^(\s*)version: .*$", rf"\g<1>version: {version}", text, flags=re.MULTILINE)
+    return re.sub(r"^appVersion: .*$", f'appVersion: "{version}"', text, flags=re.MULTILINE)
+
+
+def generated() -> dict[Path, str]:
+    """Return the text of every generated file by its path."""
+    files: dict[Path, str] = {}
+    for name, model in CHARTS.items():
+        chart = (ROOT / "charts" / name).resolve()
+        files[chart / "values.schema.json"] = json.dumps(schema(model, chart), indent=2, ensure_ascii=False) + "\n"
+        path = chart / "Chart.yaml"
+        files[path] = chart_yaml(path.read_text(), versions()["AIRSPARK_VERSION"])
+    return files
+
+
+def main(arguments: list[str]) -> int:
+    """Write or compare, and return the exit code."""
+    try:
+        files = generated()
+    except Failure as failure:
+        print(f"✗ {failure}", file=sys.stderr)
+        return 1
+    changed = [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
+    names = ", ".join(str(path.relative_to(ROOT)) for path in changed)
+    if "--check" in arguments:
+        if changed:
+            print(f"✗ not as generated: {names}; run: python -m airspark.charts.generate", file=sys.stderr)
+        return 1 if changed else 0
+    for path in changed:
+        path.write_text(files[path])
+    print(f"✓ wrote {names}" if changed else "✓ nothing to write")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,101 @@
+"""The commands people use beside the demo, on the running platform."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import tarfile
+import time
+from pathlib import Path
+
+import httpx
+from airspark import airflow_api, check
+from conftest import ROOT, Run, kubectl, make
+
+
+def test_should_do_nothing_and_say_so_if_everything_is_up(up: None) -> None:
+    started = time.monotonic()
+    done = make("up")
+    assert done.returncode == 0, done.stderr
+    assert "Everything is up, nothing to do" in done.stdout
+    print(f"second make up: {time.monotonic() - started:.1f} s")
+
+
+def test_should_show_every_part_in_one_table(demo_run: Run) -> None:
+    shown = make("status").stdout
+    for component in ("api-server", "scheduler", "dag-processor", "triggerer", "postgresql", "spark-master", "spark-worker"):
+        row = next(line for line in shown.splitlines() if line.startswith(component))
+        assert re.search(r"1/1 +\d+ +\d+[smhd]", row), row
+
+
+def test_should_show_the_logs_of_a_component_and_name_the_choices_if_it_is_unknown(up: None) -> None:
+    assert "airspark-scheduler" in make("logs", "C=scheduler").stdout
+    wrong = make("logs", "C=schedular")
+    assert wrong.returncode != 0 and "there is no component 'schedular'" in wrong.stderr and "spark-master" in wrong.stderr
+
+
+def test_should_collect_everything_but_secrets(demo_run: Run) -> None:
+    path = Path(make("doctor").stdout.strip().splitlines()[-1])
+    _, password = airflow_api.admin()
+    with tarfile.open(path) as archive:
+        texts = {member.name: archive.extractfile(member).read().decode(errors="replace") for member in archive}  # type: ignore[union-attr]
+    assert any("events" in name for name in texts) and any("logs/airspark.airspark-scheduler" in name for name in texts)
+    assert any("values" in name for name in texts)
+    database = airflow_api.platform.secret("airspark-postgresql", "password")
+    assert not [name for name, text in texts.items() if password in text or database in text]
+
+
+def test_should_forward_to_the_user_interfaces_and_follow_a_restarted_pod(demo_run: Run) -> None:
+    taken = None
+    if check.port_free(8083):
+        import socket
+
+        taken = socket.socket()
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", 8083))
+        taken.listen()
+    process = subprocess.Popen(
+        ["make", "--no-print-directory", "ui"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    try:
+        urls: dict[str, str] = {}
+        assert process.stdout is not None
+        for line in process.stdout:
+            match = re.match(r"(Airflow UI|Spark master UI|Spark worker UI)\s+(http://\S+)", line)
+            if match:
+                urls[match[1]] = match[2]
+            if "Ctrl-C" in line:
+                break
+        assert set(urls) == {"Airflow UI", "Spark master UI", "Spark worker UI"}
+        assert not urls["Spark master UI"].endswith(":8083")
+        assert "Airflow" in httpx.get(urls["Airflow UI"], follow_redirects=True).text
+        assert "Spark Master" in httpx.get(urls["Spark master UI"]).text
+        kubectl("delete", "pod", "airspark-spark-master-0", "--wait=true")
+        kubectl("rollout", "status", "statefulset/airspark-spark-master", "--timeout=120s", timeout=150)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                if "Spark Master" in httpx.get(urls["Spark master UI"], timeout=5).text:
+                    break
+            except httpx.TransportError:
+                pass
+            assert time.monotonic() < deadline, "the forward to the Spark master did not come back within 60 s"
+            time.sleep(0.5)
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(20)
+        if taken:
+            taken.close()
+
+
+def test_should_install_by_the_documented_helm_command_alone(up: None) -> None:
+    shown = kubectl("get", "statefulsets,deployments,jobs,pvc", "--output", "name")
+    for name in ("statefulset.apps/airspark-postgresql", "statefulset.apps/airspark-spark-master",
+                 "statefulset.apps/airspark-spark-worker", "deployment.apps/airspark-api-server",
+                 "deployment.apps/airspark-scheduler", "deployment.apps/airspark-dag-processor",
+                 "persistentvolumeclaim/airspark-data", "persistentvolumeclaim/airspark-output",
+                 "persistentvolumeclaim/airspark-logs"):  # fmt: skip
+        assert name in shown, f"{name} is missing in\n{shown}"

@@ -1,0 +1,69 @@
+"""The pages in a real browser; their screenshots are kept as docs/images/ when SCREENSHOTS is set."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airspark import airflow_api
+from airspark.forward import Forward
+from conftest import ROOT, Run
+
+SHOTS = ROOT / "docs/images" if os.environ.get("SCREENSHOTS") else ROOT / ".build/screenshots"
+
+
+@pytest.fixture
+def page(browser: Any) -> Any:
+    """A fresh page of a fresh profile."""
+    context = browser.new_context(viewport={"width": 1400, "height": 800})
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()
+
+
+def shot(page: Any, name: str) -> Path:
+    """Keep a screenshot."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    path = SHOTS / f"{name}.png"
+    page.screenshot(path=str(path))
+    return path
+
+
+def log_in(page: Any, url: str) -> None:
+    """Log in on Airflow's own login page."""
+    username, password = airflow_api.admin()
+    page.goto(f"{url}/auth/login/")
+    page.fill("input[name=username]", username)
+    page.fill("input[name=password]", password)
+    page.click("input[type=submit], button[type=submit]")
+    page.wait_for_url(lambda address: "login" not in address)
+
+
+def test_should_answer_with_a_login_page_and_refuse_a_wrong_password(up: None, page: Any) -> None:
+    with Forward("svc/airspark-api-server", 8080) as forward:
+        page.goto(f"{forward.url}/auth/login/")
+        page.fill("input[name=username]", "admin")
+        page.fill("input[name=password]", "wrong")
+        page.click("input[type=submit], button[type=submit]")
+        page.wait_for_load_state()
+        assert "login" in page.url
+
+
+def test_should_show_the_run_in_the_grid_and_the_log_of_a_task(demo_run: Run, page: Any) -> None:
+    with Forward("svc/airspark-api-server", 8080) as forward:
+        log_in(page, forward.url)
+        page.goto(f"{forward.url}/dags/etl_daily")
+        page.get_by_text("transform").first.wait_for()
+        page.get_by_text("publish").first.wait_for()
+        page.wait_for_timeout(1500)  # the grid paints its bars after the data came; there is no mark to wait for
+        assert shot(page, "airflow-grid").stat().st_size > 20_000
+
+
+def test_should_show_the_workers_and_the_finished_application(demo_run: Run, page: Any) -> None:
+    with Forward("svc/airspark-spark-master", 8080) as forward:
+        page.goto(forward.url)
+        page.get_by_text("Alive Workers").first.wait_for()
+        assert "etl_daily" in page.content()
+        assert shot(page, "spark-master").stat().st_size > 20_000
