@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Resolve images/*/requirements.in into lock files that hold names, versions and hashes, and no address.
+#
+#   images/lock.sh             # needs uv on the PATH, or UV=<path to uv>
+#   images/lock.sh --upgrade   # move every package to its newest allowed version
+set -euo pipefail
+cd "$(dirname "$0")"
+
+if [[ "${1:-}" == --help || "${1:-}" == -h ]]; then
+  sed -n '2,5p' "$0" | cut -c3-
+  exit 0
+fi
+
+uv=${UV:-uv}
+
+version() { sed -n "s/^$1[[:space:]]*:=[[:space:]]*//p" ../versions.mk; }
+
+render() {
+  sed -e "s/\${AIRFLOW_VERSION}/$(version AIRFLOW_VERSION)/" \
+      -e "s/\${SPARK_VERSION}/$(version SPARK_VERSION)/" \
+      -e "s/\${UV_VERSION}/$(version UV_VERSION)/" "$1"
+}
+
+compile() {
+  local source=$1 lock=$2
+  shift 2
+  render "$source" | "$uv" pip compile --quiet --generate-hashes --python-platform linux \
+    --python-version "$(version PYTHON_VERSION)" --no-emit-index-url --no-emit-find-links --no-annotate \
+    --no-header --output-file "$lock" "$@" - >/dev/null
+  echo "✓ images/$lock: $(grep -c '==' "$lock") packages" >&2
+}
+
+compile base/build.in base/build.txt "$@"
+# Both layers are one environment: they are resolved together, and the Spark layer takes its part of that.
+compile <(cat spark/requirements.in airflow/requirements.in) airflow/requirements.txt \
+  --override airflow/overrides.txt "$@"
+compile spark/requirements.in spark/requirements.txt --constraint airflow/requirements.txt
