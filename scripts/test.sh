@@ -42,10 +42,12 @@ inside() {
 }
 
 fast() {
+  local environment
+  # engine, helm and images first; what it prints points docker to the engine in use
+  environment=$("$python" -m airspark prepare)
+  eval "$environment"
   lint
   step "tests of scripts and charts" "$python" -m pytest -q tests/unit tests/charts
-  # the environment of the engine, for docker and the tests that call it
-  eval "$("$python" -m airspark prepare)"
   step "tests of images" "$python" -m pytest -q tests/images
   step "tests of DAGs and Spark applications" inside
 }

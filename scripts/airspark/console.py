@@ -20,6 +20,8 @@ from airspark.project import BUILD, LOGS, Failure
 #: Progress goes to standard error, data to standard output.
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 out = Console(highlight=False, soft_wrap=True)
+if not out.is_terminal:
+    out = Console(highlight=False, soft_wrap=True, width=240)
 
 #: The command a failing step offers for going on; the command-line interface sets it.
 next_command = "make up"

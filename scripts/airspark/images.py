@@ -26,51 +26,63 @@ class Image:
     """One image of the product.
 
     Args:
-        name: folder below images/ and name behind the prefix.
-        parent: the image it is built from, None for Debian itself.
+        name: name behind the prefix.
+        parents: the images it is built from, by the build argument that names each; none for Debian itself.
         sources: what goes in beside its folder, relative to the repository.
+        folder: folder below images/, by default the name.
+        target: stage of the Dockerfile, by default the last.
     """
 
     name: str
-    parent: str | None
+    parents: tuple[tuple[str, str], ...] = ()
     sources: tuple[str, ...] = ()
+    folder: str = ""
+    target: str = ""
 
     @property
     def tag(self) -> str:
         """Full name with the version."""
         return f"{IMAGE_PREFIX}/{self.name}:{versions()['AIRSPARK_VERSION']}"
 
+    @property
+    def source(self) -> Path:
+        """The folder of its Dockerfile, relative to the repository."""
+        return Path("images") / (self.folder or self.name)
 
+
+BASE = ("BASE", "base")
 IMAGES = {
     image.name: image
     for image in (
-        Image("base", None),
-        Image("spark", "base", ("spark-apps",)),
-        Image("airflow", "spark", ("dags", "spark-apps")),
-        Image("postgres", "base"),
+        Image("base"),
+        # without the applications, so that a changed application does not rebuild Airflow
+        Image("spark-runtime", (BASE,), folder="spark", target="runtime"),
+        Image("spark", (BASE,), ("spark-apps",)),
+        Image("airflow", (BASE, ("SPARK", "spark-runtime")), ("dags", "spark-apps")),
+        Image("postgres", (BASE,)),
     )
 }
-#: What the charts run; `base` is only built upon.
+#: What the charts run; the others are only built upon.
 LOADED = ("postgres", "airflow", "spark")
-BROWSER = Image("browser", None)
+BROWSER = Image("browser")
 
 
 def image_hash(image: Image) -> str:
     """Hash of what an image is built from, its parents included."""
-    parent = image_hash(IMAGES[image.parent]) if image.parent else versions()["DEBIAN_SUITE"]
-    sources = [ROOT / "images" / image.name, *(ROOT / source for source in image.sources)]
-    return content_hash(sources, parent, *(f"{key}={value}" for key, value in build_args(image).items() if key != "REVISION"))
+    parents = [image_hash(IMAGES[name]) for _, name in image.parents]
+    sources = [ROOT / image.source, *(ROOT / source for source in image.sources)]
+    # the revision is a label: a commit alone rebuilds nothing
+    arguments = [f"{key}={value}" for key, value in build_args(image).items() if key != "REVISION"]
+    return content_hash(sources, *parents, *arguments)
 
 
 def build_args(image: Image) -> dict[str, str]:
-    """Build arguments of an image: versions and its parent."""
+    """Build arguments of an image: versions and its parents."""
     v = versions()
     names = ("AIRSPARK_VERSION", "AIRFLOW_VERSION", "SPARK_VERSION", "PYTHON_VERSION", "JAVA_VERSION",
-             "POSTGRES_VERSION", "UV_VERSION")  # fmt: skip
-    arguments = {name: v[name] for name in names}
-    arguments["BASE"] = IMAGES[image.parent].tag if image.parent else reach.base_image()
-    arguments["REVISION"] = revision()
-    return arguments
+             "POSTGRES_VERSION", "DEBIAN_SUITE")  # fmt: skip
+    parents = {argument: IMAGES[name].tag for argument, name in image.parents} or {"BASE": reach.base_image()}
+    return {name: v[name] for name in names} | parents | {"REVISION": revision()}
 
 
 def revision() -> str:
@@ -138,7 +150,8 @@ def build(image: Image) -> bool:
     with step(f"image-{image.name}", f"Build {image.tag}") as current:
         bundle = ca_bundle()
         current.run([
-            "docker", "buildx", "build", "--load", "--progress", "plain", "--file", ROOT / "images" / image.name / "Dockerfile",
+            "docker", "buildx", "build", "--load", "--progress", "plain", "--file", ROOT / image.source / "Dockerfile",
+            *(["--target", image.target] if image.target else []),
             *(["--secret", f"id=ca,src={bundle}"] if bundle else []),
             *(word for key, value in build_args(image).items() for word in ("--build-arg", f"{key}={value}")),
             "--label", f"{LABEL}={wanted}", "--tag", image.tag, ROOT,

@@ -70,6 +70,8 @@ def status_rows() -> list[tuple[str, ...]]:
             ready = "done"
         component = pod["metadata"]["labels"].get("component", "other")
         event = warnings.get(name)
+        if event and all(c["ready"] for c in containers) and "Startup probe" in event["message"]:
+            event = None  # every start fails its first probes
         warning = f"{event['reason']}: {event['message']} ({age(_event_time(event))} ago)" if event else ""
         rows.append((component, name, ready, str(sum(c["restartCount"] for c in containers)),
                      age(pod["metadata"]["creationTimestamp"]), ADDRESSES.get(component, status.get("podIP", "")),

@@ -42,15 +42,15 @@ def test_should_leave_out_only_the_layers_that_the_node_has() -> None:
 
 def test_should_build_children_anew_if_a_parent_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in images.IMAGES:
-        (tmp_path / "images" / name).mkdir(parents=True)
-        (tmp_path / "images" / name / "Dockerfile").write_text(f"FROM {name}")
+        (tmp_path / images.IMAGES[name].source).mkdir(parents=True, exist_ok=True)
+        (tmp_path / images.IMAGES[name].source / "Dockerfile").write_text("FROM parent")
     for name in ("dags", "spark-apps"):
         (tmp_path / name).mkdir()
     monkeypatch.setattr(images, "ROOT", tmp_path)
     before = {name: images.image_hash(image) for name, image in images.IMAGES.items()}
     (tmp_path / "images/spark/Dockerfile").write_text("FROM another")
     after = {name: images.image_hash(image) for name, image in images.IMAGES.items()}
-    assert {name for name in before if before[name] != after[name]} == {"spark", "airflow"}
+    assert {name for name in before if before[name] != after[name]} == {"spark-runtime", "spark", "airflow"}
 
 
 def test_should_change_the_hash_if_a_file_is_renamed_but_not_for_bytecode(tmp_path: Path) -> None:

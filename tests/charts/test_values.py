@@ -1,0 +1,112 @@
+"""Values, their schemas, and what a wrong value says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from airspark.charts.generate import CHARTS as MODELS
+from airspark.charts.generate import chart_yaml, generated
+from airspark.charts.schema import descriptions, refused_keys
+from rendering import CHARTS, RenderError, nested, render, text
+
+REFUSED = refused_keys(CHARTS / "airflow")
+
+
+@pytest.mark.parametrize("path", sorted(generated()), ids=lambda path: f"{path.parent.name}-{path.name}")
+def should_be_committed_as_generated(path: Path) -> None:
+    assert path.read_text() == generated()[path], "run: PYTHONPATH=scripts python -m airspark.charts.generate"
+
+
+def should_carry_the_products_version_in_every_chart() -> None:
+    before = 'version: 0.0.1\nappVersion: "0.0.1"\ndependencies:\n  - name: a\n    version: 0.0.1\n'
+    after = 'version: 2.0.0\nappVersion: "2.0.0"\ndependencies:\n  - name: a\n    version: 2.0.0\n'
+    assert chart_yaml(before, "2.0.0") == after
+
+
+@pytest.mark.parametrize("chart", sorted(MODELS))
+def should_have_exactly_the_models_keys_in_values_yaml(chart: str) -> None:
+    """Validation finds keys the model lacks and, because no key of a model has a default, keys values.yaml lacks."""
+    MODELS[chart].model_validate(yaml.safe_load((CHARTS / chart / "values.yaml").read_text()))
+
+
+def _closed(schema: dict[str, Any], path: str = "") -> list[str]:
+    found = []
+    for name, child in schema.get("properties", {}).items():
+        found += _closed(child, f"{path}.{name}")
+    if "properties" in schema and schema.get("additionalProperties", True) is True:
+        found.append(path)
+    return found
+
+
+@pytest.mark.parametrize("chart", sorted(MODELS))
+def should_be_closed_at_every_level_but_global(chart: str) -> None:
+    schema = json.loads((CHARTS / chart / "values.schema.json").read_text())
+    assert set(_closed(schema)) == {".global", ".global.claims"}
+
+
+@pytest.mark.parametrize("chart", sorted(MODELS))
+def should_describe_every_key_of_values_yaml_in_one_line(chart: str) -> None:
+    for path, text_ in descriptions(CHARTS / chart / "values.yaml").items():
+        assert text_ and len(text_) <= 120, path
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("nonsense", 1, "at '': additional properties 'nonsense' not allowed"),
+        ("airflow.scheduler.replcas", 2, "at '/scheduler': additional properties 'replcas' not allowed"),
+        ("airflow.scheduler.replicas", "two", "at '/scheduler/replicas': got string, want integer"),
+        ("airflow.logs.persistence.size", "many", "at '/logs/persistence/size'"),
+        ("airflow.images.airflow.pullPolicy", "Sometimes", "at '/images/airflow/pullPolicy'"),
+        ("airflow.config.core", "LocalExecutor", "at '/config/core'"),
+        ("airflow.connections.x", {"host": "h", "password": "p"}, "additional properties 'password' not allowed"),
+        ("spark.worker.memoryLimit", "lots", "at '/worker/memoryLimit'"),
+        ("spark.worker.replicas", 3, "at '/worker': additional properties 'replicas' not allowed"),
+        ("data.size", 10, "at '/data/size': got number, want string"),
+    ],
+)
+def should_name_the_path_of_a_wrong_key_or_type(path: str, value: Any, said: str) -> None:
+    with pytest.raises(RenderError) as refusal:
+        render(nested(path, value))
+    assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize("path", sorted(REFUSED))
+def should_refuse_a_key_of_what_is_not_here_with_a_sentence(path: str) -> None:
+    with pytest.raises(RenderError) as refusal:
+        render(nested(f"airflow.{path}", "anything"))
+    assert f"{path}: {REFUSED[path]}" in str(refusal.value)
+
+
+@pytest.mark.parametrize("key", ["redis", "flower", "kerberos", "workers.keda"])
+def should_let_a_key_of_what_is_not_here_pass_if_it_is_switched_off(key: str) -> None:
+    assert text(nested(f"airflow.{key}", {"enabled": False})) == text()
+
+
+@pytest.mark.parametrize("executor", ["CeleryExecutor", "CeleryExecutor,KubernetesExecutor", "LocalExecutor"])
+def should_refuse_another_executor_with_a_sentence(executor: str) -> None:
+    with pytest.raises(RenderError, match="this chart runs the KubernetesExecutor, not"):
+        render(nested("airflow.executor", executor))
+
+
+def should_refuse_a_name_that_is_too_long_for_pods() -> None:
+    with pytest.raises(RenderError, match="choose a shorter release name"):
+        render(release="a" * 41)
+
+
+def should_ask_for_a_database_if_postgresql_is_off_and_none_is_brought() -> None:
+    with pytest.raises(RenderError, match=r"data\.metadataSecretName: with postgresql\.enabled=false"):
+        render(nested("airflow.postgresql.enabled", False))
+
+
+def should_let_other_keys_of_global_pass() -> None:
+    render(nested("global.storageClass", "fast"))
+
+
+def should_leave_out_a_connection_that_is_set_to_null() -> None:
+    for item in render({"airflow": {"connections": {"spark_default": None}}}):
+        assert "spark_default" not in str(item.get("data", {}).get("settings.json", ""))
