@@ -20,7 +20,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk import (
     DAG,
     Asset,
-    CronDataIntervalTimetable,
+    CronTriggerTimetable,
     Metadata,
     Param,
     RetryDecision,
@@ -43,9 +43,10 @@ SALES = Asset(name="sales_daily", uri="airspark://output/sales")
 
 
 class RefusedInputPolicy(RetryPolicy):
-    """Try twice what the application refuses with exit code 2, too many bad rows say; retry the rest as usual.
+    """Try twice what the application refuses with exit code 2, such as too many bad rows.
 
     The second try is for a file that was still being written or a disk that has been cleared meanwhile.
+    Other failures are retried as the task says.
     """
 
     def evaluate(
@@ -55,9 +56,7 @@ class RefusedInputPolicy(RetryPolicy):
         if "Error code is: 2." not in str(exception):
             return RetryDecision.default()
         if try_number == 1:
-            return RetryDecision.retry(
-                timedelta(seconds=5), "the application refused its input: one more try"
-            )
+            return RetryDecision.retry(timedelta(seconds=5), "the application refused its input: one more try")
         return RetryDecision.fail("the application refused its input again")
 
 
@@ -65,8 +64,8 @@ with DAG(
     dag_id="etl_daily",
     description="Daily sales: CSV to a verified Parquet partition",
     doc_md=__doc__,
-    schedule=CronDataIntervalTimetable("0 0 * * *", timezone=TIME_ZONE),
-    start_date=pendulum.datetime(2026, 1, 1, tz=TIME_ZONE),
+    # The interval is the day before; without a start date, switching the DAG on runs nothing before midnight.
+    schedule=CronTriggerTimetable("0 0 * * *", timezone=TIME_ZONE, interval=timedelta(days=1)),
     catchup=False,
     max_active_runs=1,
     default_args={
@@ -165,9 +164,7 @@ def effective_date(params: Any, interval_start: pendulum.DateTime | None) -> str
     if params["date"]:
         return str(params["date"])
     if interval_start is None:
-        raise AirflowFailException(
-            'this run has no data interval: give it a day, such as {"date": "2026-01-15"}'
-        )
+        raise AirflowFailException('this run has no data interval: give it a day, such as {"date": "2026-01-15"}')
     return str(pendulum.instance(interval_start).in_timezone(TIME_ZONE).to_date_string())
 
 
@@ -189,16 +186,12 @@ def verified_manifest(partition: Path, date: str) -> dict[str, Any]:
 
     (partition / "_SUCCESS").stat()
     manifest: dict[str, Any] = json.loads((partition / "_manifest.json").read_text(encoding="utf-8"))
-    read, written, rejected, duplicates = (
-        manifest[f"rows_{count}"] for count in ("read", "written", "rejected", "duplicate")
-    )
+    read, written, rejected, duplicates = (manifest[f"rows_{count}"] for count in ("read", "written", "rejected", "duplicate"))
     print(f"{read} rows read = {written} written + {rejected} rejected + {duplicates} duplicates")
     if manifest["dag_date"] != date:
         raise ValueError(f"{partition} is the result for {manifest['dag_date']}, not for {date}")
     if read != written + rejected + duplicates:
-        raise ValueError(
-            f"the rows of {partition} do not add up: {read} ≠ {written} + {rejected} + {duplicates}"
-        )
+        raise ValueError(f"the rows of {partition} do not add up: {read} ≠ {written} + {rejected} + {duplicates}")
     if rejected != sum(manifest["rejects_by_reason"].values()):
         raise ValueError(f"the reasons in {partition} do not add up to {rejected} rejected rows")
     listed = {file["name"]: file["bytes"] for file in manifest["files"]}

@@ -23,7 +23,7 @@ step() {
 
 lint() {
   step "ruff" "$python" -m ruff check .
-  step "ruff format" "$python" -m ruff format --check --quiet scripts tests dags spark-apps
+  step "ruff format" "$python" -m ruff format --check --quiet
   step "mypy" "$python" -m mypy
   step "shellcheck" .build/venv/bin/shellcheck scripts/*.sh images/*.sh images/*/*.sh images/kind-node/files/entrypoint
 }
@@ -48,7 +48,7 @@ fast() {
   eval "$environment"
   lint
   step "tests of scripts and charts" "$python" -m pytest -q tests/unit tests/charts
-  step "tests of images" "$python" -m pytest -q tests/images
+  step "tests of images" env AIRSPARK_REQUIRE_IMAGES=1 "$python" -m pytest -q tests/images
   step "tests of DAGs and Spark applications" inside
 }
 

@@ -155,9 +155,7 @@ def chunks(date: dt.date, rows: int, seed: int, counts: dict[str, int]) -> Itera
         yield lines
 
 
-def _good_lines(
-    date: dt.date, rng: random.Random, products: list[str], start: int, size: int, rows: int
-) -> list[bytes]:
+def _good_lines(date: dt.date, rng: random.Random, products: list[str], start: int, size: int, rows: int) -> list[bytes]:
     first_id = int(date.strftime("%Y%m%d")) * 10**9
     customers = rng.choices(range(1, CUSTOMERS + 1), k=size)
     goods = rng.choices(products, k=size)
@@ -166,9 +164,7 @@ def _good_lines(
     channels = rng.choices(list(CHANNELS), list(CHANNELS.values()), k=size)
     lines = []
     columns = zip(_seconds(start, size, rows), customers, goods, quantities, regions, channels, strict=True)
-    for number, (second, customer, product, quantity, region, channel) in enumerate(
-        columns, first_id + start + 1
-    ):
+    for number, (second, customer, product, quantity, region, channel) in enumerate(columns, first_id + start + 1):
         minutes, second = divmod(second, 60)
         lines.append(
             f"{number},{date}T{minutes // 60:02}:{minutes % 60:02}:{second:02}+09:00,C{customer:06},"
@@ -222,9 +218,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(prog="generate_sales", description=__doc__.splitlines()[0])
     parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD")
     parser.add_argument("--rows", type=int, default=100_000, help="lines after the header (%(default)s)")
-    parser.add_argument(
-        "--seed", type=int, default=1, help="the same seed gives the same bytes (%(default)s)"
-    )
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same bytes (%(default)s)")
     parser.add_argument("--out", default="/opt/airflow/data/sales", help="the folder (%(default)s)")
     for kind, share in KINDS.items():
         name = f"--{kind.replace('_', '-')}-share"

@@ -154,9 +154,7 @@ def _locked(path: Path, wait: bool, create: bool = True) -> int:
     except OSError as error:
         os.close(lock)
         if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
-            raise UserError(
-                f"the file system of {path.parent} keeps no locks, which publishing needs"
-            ) from None
+            raise UserError(f"the file system of {path.parent} keeps no locks, which publishing needs") from None
         raise
     return lock
 

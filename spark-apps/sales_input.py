@@ -121,14 +121,8 @@ def sha256(path: str) -> str:
 
 def _missing(path: str, folder: str) -> NoReturn:
     try:
-        days = sorted(
-            name for name in os.listdir(folder) if name.startswith("sales_") and name.endswith(".csv")
-        )
+        days = sorted(name for name in os.listdir(folder) if name.startswith("sales_") and name.endswith(".csv"))
     except OSError:
         raise UserError(f"the input file {path} does not exist: there is no folder {folder}") from None
-    hint = (
-        f"the folder holds {len(days)} daily files, the last is {days[-1]}"
-        if days
-        else "the folder holds none"
-    )
+    hint = f"the folder holds {len(days)} daily files, the last is {days[-1]}" if days else "the folder holds none"
     raise UserError(f"the input file {path} does not exist: {hint}") from None

@@ -68,9 +68,7 @@ def sales(tmp_path: Path) -> Callable[..., Path]:
     def write(*lines: str | bytes, header: str | None = ",".join(sales_input.COLUMNS)) -> Path:
         folder = tmp_path / "data"
         folder.mkdir(exist_ok=True)
-        encoded = [
-            line if isinstance(line, bytes) else line.encode() for line in ([header] if header else [])
-        ]
+        encoded = [line if isinstance(line, bytes) else line.encode() for line in ([header] if header else [])]
         encoded += [line if isinstance(line, bytes) else line.encode() for line in lines]
         (folder / "sales_2026-01-15.csv").write_bytes(b"".join(line + b"\n" for line in encoded))
         return folder

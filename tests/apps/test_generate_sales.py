@@ -45,9 +45,7 @@ def test_should_write_only_good_rows_if_every_share_is_zero(tmp_path: Path) -> N
     )
 
 
-def test_should_leave_no_unfinished_file_if_writing_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_should_leave_no_unfinished_file_if_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -69,9 +67,7 @@ def test_should_leave_no_unfinished_file_if_writing_fails(
         (["--rows", "5"], "--date"),
     ],
 )
-def test_should_end_in_one_sentence_if_an_argument_is_wrong(
-    tmp_path: Path, arguments: list[str], sentence: str
-) -> None:
+def test_should_end_in_one_sentence_if_an_argument_is_wrong(tmp_path: Path, arguments: list[str], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         generate_sales.main([*arguments, "--out", str(tmp_path)])
 

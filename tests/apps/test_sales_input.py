@@ -28,9 +28,7 @@ def test_should_accept_a_good_file_without_importing_spark(sales: Callable[..., 
 
 
 @pytest.mark.parametrize("header", ["\ufeff{}", "{}\r", '"order_id",{rest}'])
-def test_should_accept_the_header_with_a_byte_order_mark_or_crlf_or_quotes(
-    sales: Callable[..., Path], header: str
-) -> None:
+def test_should_accept_the_header_with_a_byte_order_mark_or_crlf_or_quotes(sales: Callable[..., Path], header: str) -> None:
     columns = ",".join(sales_input.COLUMNS)
     folder = sales(GOOD, header=header.format(columns, rest=columns.partition(",")[2]))
     assert not sales_input.check(str(folder), DAY).header.endswith("\r")
@@ -45,9 +43,7 @@ def test_should_reject_a_date_that_is_not_a_date(tmp_path: Path, date: str) -> N
 def test_should_say_which_files_there_are_if_the_file_is_missing(tmp_path: Path) -> None:
     (tmp_path / "sales_2026-01-13.csv").write_text("")
     (tmp_path / "sales_2026-01-14.csv").write_text("")
-    with pytest.raises(
-        UserError, match=r"does not exist: the folder holds 2 .* the last is sales_2026-01-14.csv"
-    ):
+    with pytest.raises(UserError, match=r"does not exist: the folder holds 2 .* the last is sales_2026-01-14.csv"):
         _check(tmp_path)
 
 
@@ -62,9 +58,7 @@ def test_should_reject_an_empty_file(sales: Callable[..., Path]) -> None:
 
 
 @pytest.mark.parametrize("lines", [(), ("", "  ", "")])
-def test_should_reject_a_file_with_a_header_and_no_rows(
-    sales: Callable[..., Path], lines: tuple[str, ...]
-) -> None:
+def test_should_reject_a_file_with_a_header_and_no_rows(sales: Callable[..., Path], lines: tuple[str, ...]) -> None:
     with pytest.raises(UserError, match="has a header and no rows"):
         _check(sales(*lines))
 
@@ -72,9 +66,7 @@ def test_should_reject_a_file_with_a_header_and_no_rows(
 def test_should_name_the_expected_and_the_found_columns_if_the_header_is_wrong(
     sales: Callable[..., Path],
 ) -> None:
-    with pytest.raises(
-        UserError, match="wrong header: expected order_id,ordered_at,.*; found id,date,amount"
-    ):
+    with pytest.raises(UserError, match="wrong header: expected order_id,ordered_at,.*; found id,date,amount"):
         _check(sales("1,2,3", header="id,date,amount"))
 
 

@@ -7,11 +7,16 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import generate_sales
 import pytest
 from sales_cases import APPS, DAY, SHARES, SHORT_LIVED
+
+if TYPE_CHECKING:
+    from sales_etl import Rows
 
 SALES = "sales/date=2026-01-15"
 
@@ -67,3 +72,19 @@ def test_should_show_nothing_if_it_is_killed_and_clean_up_in_a_run_that_is_refus
     assert list((output / ".staging").iterdir()) == []
     assert not (output / SALES).exists()
     assert list((output / "quarantine" / SALES).glob("part-*.json"))
+
+
+def test_should_write_the_same_bytes_in_another_jvm_with_another_number_of_cores(
+    etl: Callable[..., Rows], tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    generate_sales.generate(DAY, 5_000, 5, str(data), SHARES)
+    etl(data, tmp_path / "here")
+    submitted = _submit(data, tmp_path / "there")
+    log, _ = submitted.communicate()
+    assert submitted.returncode == 0, log
+    here, there = (
+        {path.name: path.read_bytes() for path in (tmp_path / folder / SALES).glob("part-*")} for folder in ("here", "there")
+    )
+    assert here
+    assert here == there

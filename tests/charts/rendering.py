@@ -34,7 +34,9 @@ def _template(chart: str, release: str, values: str, files: tuple[str, ...]) -> 
     done = subprocess.run(command, input=values, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RenderError(done.stderr)
-    assert not done.stderr, f"helm is not silent: {done.stderr}"
+    # Helm 3 warns of each null that removes a map; Helm 4 does not.
+    noise = [line for line in done.stderr.splitlines() if "cannot overwrite table with non table" not in line]
+    assert not noise, f"helm is not silent: {noise}"
     return done.stdout
 
 

@@ -204,7 +204,10 @@ def should_tell_in_the_notes_where_password_pages_and_next_command_are() -> None
     command = [os.environ.get("AIRSPARK_HELM", "helm"), "install", "airspark", str(CHARTS / "airspark")]
     command += ["--namespace", "airspark", "--dry-run=client"]
     without_cluster = {**os.environ, "KUBECONFIG": "/dev/null"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=without_cluster)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=without_cluster)
+    if "cluster unreachable" in done.stderr:
+        pytest.skip("Helm 3 asks a cluster even for a client's dry run")
+    assert not done.returncode, done.stderr
     notes = done.stdout.split("\nNOTES:\n")[1]
     assert "kubectl -n airspark wait --for=condition=Available deployment -l release=airspark" in notes
     assert "kubectl -n airspark port-forward service/airspark-api-server 8080:8080" in notes

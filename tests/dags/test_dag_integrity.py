@@ -47,7 +47,6 @@ def test_should_say_what_it_does_and_retry_with_growing_delays(path: Path) -> No
 
 def test_should_not_run_the_past_when_it_is_switched_on(path: Path) -> None:
     assert _dag(path).catchup is False
-    assert _dag(path).start_date is not None
 
 
 def test_should_import_nothing_heavy_at_the_top_level(path: Path) -> None:

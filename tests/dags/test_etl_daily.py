@@ -87,6 +87,17 @@ def test_should_run_the_day_before_at_midnight_in_seoul_one_run_at_a_time() -> N
     assert dag.max_active_runs == 1
 
 
+def test_should_wait_for_midnight_if_it_is_switched_on_for_the_first_time() -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.timetables.base import TimeRestriction
+
+    dag = DagSerialization.from_dict(DagSerialization.to_dict(etl_daily.dag))
+    restriction = TimeRestriction(etl_daily.dag.start_date, None, catchup=False)
+    run = dag.timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
+    assert run is not None
+    assert run.run_after > pendulum.now("UTC")
+
+
 def test_should_take_the_day_from_the_params_before_the_data_interval() -> None:
     start = pendulum.datetime(2026, 1, 20, 15, tz="UTC")
     assert etl_daily.effective_date({"date": DAY}, start) == DAY
@@ -154,9 +165,7 @@ def test_should_retry_if_the_check_itself_breaks(check_input: Any, monkeypatch: 
         check_input()
 
 
-def test_should_return_the_manifest_if_counts_and_files_agree(
-    partition: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_should_return_the_manifest_if_counts_and_files_agree(partition: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(etl_daily, "OUTPUT", str(partition.parents[1]))
     assert _call("verify", DAY)["rows_written"] == 2
 

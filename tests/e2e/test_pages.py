@@ -64,6 +64,6 @@ def test_should_show_the_run_in_the_grid_and_the_log_of_a_task(demo_run: Run, pa
 def test_should_show_the_workers_and_the_finished_application(demo_run: Run, page: Any) -> None:
     with Forward("svc/airspark-spark-master", 8080) as forward:
         page.goto(forward.url)
-        page.get_by_text("Alive Workers").first.wait_for()
+        page.get_by_text("Alive").first.wait_for()
         assert "etl_daily" in page.content()
         assert shot(page, "spark-master").stat().st_size > 20_000
