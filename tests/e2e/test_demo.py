@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from typing import Any
 
 import pytest
 from airspark import demo
@@ -77,12 +78,32 @@ def test_should_publish_an_asset_if_the_run_succeeded(demo_run: Run, airflow: Ai
     assert mine and mine[0]["extra"]["rows_written"] > 0
 
 
-def test_should_write_the_same_bytes_if_a_day_runs_twice(demo_run: Run, airflow: Airflow) -> None:
+@pytest.fixture(scope="module")
+def second_run(demo_run: Run, airflow: Airflow) -> tuple[str, str, dict[str, Any]]:
+    """The same day once more: checksums before, checksums after, and the first task pod that was seen."""
     before = fingerprints(DAY)
-    _, state = run_day(airflow, DAY)
-    assert state == "success"
-    assert fingerprints(DAY) == before
+    run_id = demo.trigger(airflow, {"date": DAY})
+    deadline = time.monotonic() + 60
+    pods: list[dict[str, Any]] = []
+    while not pods:
+        assert time.monotonic() < deadline, "no task pod appeared within 60 s"
+        pods = json.loads(kubectl("get", "pods", "--selector", "dag_id=etl_daily", "--output", "json"))["items"]
+        time.sleep(0.3)
+    assert demo.follow(airflow, run_id) == "success"
+    return before, fingerprints(DAY), pods[0]
+
+
+def test_should_write_the_same_bytes_if_a_day_runs_twice(second_run: tuple[str, str, dict[str, Any]]) -> None:
+    before, after, _ = second_run
+    assert after == before
     assert leftovers() == ""
+
+
+def test_should_run_task_pods_without_credentials(second_run: tuple[str, str, dict[str, Any]]) -> None:
+    spec = second_run[2]["spec"]
+    text = json.dumps(spec)
+    assert spec["automountServiceAccountToken"] is False
+    assert "secretKeyRef" not in text and "SQL_ALCHEMY" not in text and "FERNET" not in text and "JWT_SECRET" not in text
 
 
 def test_should_retry_and_leave_nothing_if_the_spark_application_fails(demo_run: Run, airflow: Airflow) -> None:
@@ -125,21 +146,6 @@ def test_should_refuse_a_date_that_is_none_in_the_request(airflow: Airflow) -> N
 
     with pytest.raises(Failure, match=r"Airflow answered 4\d\d"):
         demo.trigger(airflow, {"date": "2026-02-30"})
-
-
-def test_should_run_task_pods_without_credentials(airflow: Airflow) -> None:
-    run_id = demo.trigger(airflow, {"date": DAY})
-    deadline = time.monotonic() + 60
-    pods: list[dict] = []
-    while not pods:
-        assert time.monotonic() < deadline, "no task pod appeared within 60 s"
-        pods = json.loads(kubectl("get", "pods", "--selector", "dag_id=etl_daily", "--output", "json"))["items"]
-        time.sleep(0.3)
-    spec = pods[0]["spec"]
-    text = json.dumps(spec)
-    assert spec["automountServiceAccountToken"] is False
-    assert "secretKeyRef" not in text and "SQL_ALCHEMY" not in text and "FERNET" not in text and "JWT_SECRET" not in text
-    assert demo.follow(airflow, run_id) == "success"
 
 
 def test_should_refuse_a_pod_that_is_not_restricted(up: None) -> None:
