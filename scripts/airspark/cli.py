@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 from rich.markup import escape
+from typer.exceptions import TyperException
 
 from airspark import airflow_api, check, cluster, console, demo, engine, images, look, node_image, platform, tools
 from airspark.console import err, out, say
@@ -28,6 +29,8 @@ ZONE = ZoneInfo("Asia/Seoul")
 #: What the start of a demo found decides which budget counts; seconds.
 BUDGETS = {"cold": 25 * 60, "images there, no cluster": 4 * 60, "cluster up": 90}
 IDLE_GIB = 4.0
+#: What typer makes of Ctrl-C.
+INTERRUPTED = 130
 
 
 def positive(name: str, text: str) -> int:
@@ -186,12 +189,14 @@ def main() -> None:
     BUILD.mkdir(exist_ok=True)
     console.next_command = f"make {sys.argv[1]}" if len(sys.argv) > 1 else "make help"
     try:
-        app()
+        code = app(standalone_mode=False) or 0
+        if code == INTERRUPTED:
+            err.print(f"\nInterrupted. To go on: {console.next_command}")
+        sys.exit(code)
+    except TyperException as problem:
+        _fail(problem.format_message() if hasattr(problem, "format_message") else str(problem), "make help")
     except Failure as problem:
         _fail(str(problem), problem.hint)
-    except KeyboardInterrupt:
-        err.print(f"\nInterrupted. To go on: {console.next_command}")
-        sys.exit(130)
     except (subprocess.SubprocessError, OSError) as problem:
         LOGS.mkdir(parents=True, exist_ok=True)
         (LOGS / "crash.log").write_text(traceback.format_exc() + str(getattr(problem, "stderr", "") or ""))

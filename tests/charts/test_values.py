@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
+from rendering import CHARTS, RenderError, nested, render, text
+
 from airspark.charts.generate import CHARTS as MODELS
 from airspark.charts.generate import chart_yaml, generated
 from airspark.charts.schema import descriptions, refused_keys
-from rendering import CHARTS, RenderError, nested, render, text
 
 REFUSED = refused_keys(CHARTS / "airflow")
 

@@ -70,8 +70,9 @@ def airflow(up: None) -> Iterator[Airflow]:
 @pytest.fixture(scope="session")
 def browser(up: None) -> Iterator[Any]:
     """A real headless Chromium, driven over its debugging port."""
-    from airspark.forward import free_port
     from playwright.sync_api import sync_playwright
+
+    from airspark.forward import free_port
 
     with step("browser", "Start Chromium"):
         images.ensure_base()

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
+
 from airspark import cluster, engine, images, node_image, tools
 from airspark.forward import free_port
-from conftest import ROOT
 
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import httpx
-from airspark import airflow_api, check
 from conftest import ROOT, Run, kubectl, make
+
+from airspark import airflow_api, check
 
 
 def test_should_do_nothing_and_say_so_if_everything_is_up(up: None) -> None:

@@ -8,8 +8,6 @@ import time
 from typing import Any
 
 import pytest
-from airspark import demo
-from airspark.airflow_api import Airflow
 from conftest import (
     BAD_DAY,
     DAY,
@@ -23,6 +21,9 @@ from conftest import (
     on_worker,
     run_day,
 )
+
+from airspark import demo
+from airspark.airflow_api import Airflow
 
 OUTPUT = "/opt/airflow/output/sales"
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT, Run
+
 from airspark import airflow_api
 from airspark.forward import Forward
-from conftest import ROOT, Run
 
 SHOTS = ROOT / "docs/images" if os.environ.get("SCREENSHOTS") else ROOT / ".build/screenshots"
 

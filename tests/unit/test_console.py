@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from airspark import console
 from airspark.project import ROOT, Failure
 

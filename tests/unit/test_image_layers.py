@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from airspark import images
 from airspark.hashing import content_hash
 

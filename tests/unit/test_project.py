@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from airspark import check, cluster, demo, engine, look, project, tools
 from airspark.project import ROOT, Failure, version_tuple
 
