@@ -5,17 +5,20 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+import time
 from typing import Any
 
 from airspark import images, tools
-from airspark.cluster import kubectl
-from airspark.console import done, step
+from airspark.cluster import kubectl, node_names
+from airspark.console import done, output, step
 from airspark.hashing import content_hash
 from airspark.project import NAMESPACE, RELEASE, ROOT, Failure, kubeconfig
 
 CHARTS = ROOT / "charts"
 VALUES = CHARTS / "airspark/values-kind.yaml"
 HASH_LABEL = "airspark-content"
+#: How long an installed platform may take to become ready again.
+READY_SECONDS = 300
 
 
 def image_revision() -> str:
@@ -46,9 +49,12 @@ def ensure() -> bool:
         Failure: if the platform does not become ready; the sentence names the pods that are not.
     """
     wanted = wanted_hash()
-    if installed_hash() == wanted and not not_ready():
-        done("Platform", f"release {RELEASE} in namespace {NAMESPACE}")
-        return False
+    if installed_hash() == wanted:
+        if not not_ready():
+            done("Platform", f"release {RELEASE} in namespace {NAMESPACE}")
+            return False
+        wait_ready(READY_SECONDS)
+        return True
     try:
         with step("platform", "Install the platform with Helm") as current:
             current.run([
@@ -64,20 +70,40 @@ def ensure() -> bool:
     return True
 
 
+def wait_ready(seconds: int) -> None:
+    """Wait until every pod of an installed platform is ready, for example after its node was started again.
+
+    Raises:
+        Failure: if some are not, with their names and reasons.
+    """
+    with step("platform-ready", "Wait until the platform is ready") as current:
+        deadline = time.monotonic() + seconds
+        while waiting := not_ready():
+            current.write(f"{time.strftime('%X')} {'; '.join(waiting)}\n")
+            if time.monotonic() > deadline:
+                raise Failure(f"not ready after {seconds} s: {'; '.join(waiting)}", "make doctor")
+            time.sleep(1)
+
+
 def not_ready() -> list[str]:
-    """One phrase for each pod of the platform that is not ready: its name and why."""
+    """One phrase for each pod of the platform that is not ready: its name and why.
+
+    A container that is older than its node's present start is not ready, whatever its last status says.
+    """
     try:
         pods = json.loads(kubectl("get", "pods", "--namespace", NAMESPACE, "--output", "json", "--selector",
                                   "app.kubernetes.io/managed-by=Helm"))["items"]  # fmt: skip
+        node_start = min(output(["docker", "inspect", "--format", "{{.State.StartedAt}}", *node_names()]).split())
     except subprocess.SubprocessError:
-        return []
+        return ["the cluster does not answer"]
     found = []
     for pod in pods:
         status = pod["status"]
         if status.get("phase") == "Succeeded":
             continue
         ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
-        if not ready:
+        starts = [c["state"].get("running", {}).get("startedAt", "") for c in status.get("containerStatuses", [])]
+        if not ready or any(start[:19] < node_start[:19] for start in starts):
             found.append(f"{pod['metadata']['name']} {pod_reason(pod)}")
     return found
 
