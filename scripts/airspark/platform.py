@@ -92,7 +92,7 @@ def not_ready() -> list[str]:
     """
     try:
         pods = json.loads(kubectl("get", "pods", "--namespace", NAMESPACE, "--output", "json", "--selector",
-                                  "app.kubernetes.io/managed-by=Helm"))["items"]  # fmt: skip
+                                  f"release={RELEASE},component!=worker"))["items"]  # fmt: skip
         node_start = min(output(["docker", "inspect", "--format", "{{.State.StartedAt}}", *node_names()]).split())
     except subprocess.SubprocessError:
         return ["the cluster does not answer"]
