@@ -78,7 +78,7 @@ def test_should_run_the_day_before_at_midnight_in_seoul_one_run_at_a_time() -> N
     from airflow.timetables.base import TimeRestriction
 
     dag = DagSerialization.from_dict(DagSerialization.to_dict(etl_daily.dag))
-    restriction = TimeRestriction(pendulum.datetime(2026, 1, 15, tz="Asia/Seoul"), None, catchup=True)
+    restriction = TimeRestriction(pendulum.datetime(2026, 1, 16, tz="Asia/Seoul"), None, catchup=True)
     run = dag.timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
     assert run is not None
     assert run.data_interval is not None
