@@ -95,11 +95,10 @@ def connected_engine(mirror: str, tmp_path: Path) -> Iterator[str]:
     run = Path("/run/airspark-connected")
     run.mkdir(exist_ok=True)
     (run / "docker.pid").unlink(missing_ok=True)
-    process = engine.launch(
-        run, tmp_path / "docker", tmp_path / "engine.log",
-        ["--registry-mirror", mirror, "--iptables=false", "--ip6tables=false", "--bridge=none",
-         "--default-address-pool", "base=172.31.240.0/20,size=24"],
-    )  # fmt: skip
+    # no --bridge=none here: it would remove docker0, which is the other engine's too
+    arguments = ["--registry-mirror", mirror, "--iptables=false", "--ip6tables=false"]
+    arguments += ["--default-address-pool", "base=172.31.240.0/20,size=24"]
+    process = engine.launch(run, tmp_path / "docker", tmp_path / "engine.log", arguments)
     socket = f"unix://{run}/docker.sock"
     deadline = time.monotonic() + 60
     while subprocess.run(["docker", "--host", socket, "version"], capture_output=True).returncode != 0:
