@@ -34,6 +34,12 @@ logs: $(VENV)/.ready ## Logs of a component (C=scheduler) or a task (T=etl_daily
 doctor: $(VENV)/.ready ## Describe, events, logs and values in one archive, secrets removed
 	@$(AIRSPARK) doctor
 
+backup: $(VENV)/.ready ## Dump the metadata database (FILE=; SECRETS=1 saves the key that opens its connections too)
+	@$(AIRSPARK) backup --file "$(FILE)" $(if $(SECRETS),--secrets)
+
+restore: $(VENV)/.ready ## Put a dump in the place of the metadata database (FILE=)
+	@$(AIRSPARK) restore --file "$(FILE)"
+
 down: $(VENV)/.ready ## Remove the cluster (PURGE=1: images, caches and our own engine too)
 	@$(AIRSPARK) down $(if $(PURGE),--purge)
 
@@ -43,6 +49,9 @@ test: $(VENV)/.ready ## Everything it takes, then every test, the end-to-end one
 
 test-fast: $(VENV)/.ready ## The tests that need no cluster
 	@scripts/test.sh fast
+
+bench-tasks: $(VENV)/.ready ## Queued to running, beside the usual set-up and a bare pod (REPEAT=5); needs `make up`
+	@PYTHONPATH=scripts:tests/bench $(VENV)/bin/python tests/bench/bench_tasks.py $(REPEAT)
 
 lint: $(VENV)/.ready ## ruff, mypy, shellcheck, helm lint
 	@scripts/test.sh lint
@@ -60,4 +69,4 @@ help: ## This text
 $(VENV)/.ready: requirements/dev.txt
 	@scripts/venv.sh "$(PYTHON)" "$(VENV)"
 
-.PHONY: demo check up ui status logs doctor down test test-fast lint generate lock help
+.PHONY: demo check up ui status logs doctor backup restore down test test-fast bench-tasks lint generate lock help

@@ -9,6 +9,7 @@ PYTHON_VERSION      := 3.11
 JAVA_VERSION        := 17
 POSTGRES_VERSION    := 15
 DEBIAN_SUITE        := bookworm
+STATSD_EXPORTER_VERSION := 0.31.0
 
 # The cluster
 KUBERNETES_VERSION  := 1.37.2
@@ -28,3 +29,6 @@ GO_MINIMUM          := 1.26.0
 KUBECONFORM_VERSION := 0.8.0
 DISTRIBUTION_VERSION := 3.1.2
 ENGINE_SUITE        := trixie
+# Servers that tests run against
+MINIO_VERSION       := 0.0.0-20260212201848-7aac2a2c5b7c
+PROMETHEUS_VERSION  := 0.315.0

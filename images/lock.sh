@@ -21,13 +21,19 @@ render() {
       -e "s/\${UV_VERSION}/$(version UV_VERSION)/" "$1"
 }
 
-compile() {
+resolve() {
   local source=$1 lock=$2
   shift 2
   render "$source" | "$uv" pip compile --quiet --generate-hashes --python-platform linux \
     --python-version "$(version PYTHON_VERSION)" --no-emit-index-url --no-emit-find-links --no-annotate \
     --no-header --output-file "$lock" "$@" - >/dev/null
-  echo "✓ images/$lock: $(grep -c '==' "$lock") packages" >&2
+}
+
+report() { echo "✓ images/$1: $(grep -c '==' "$1") packages" >&2; }
+
+compile() {
+  resolve "$@"
+  report "$2"
 }
 
 compile base/build.in base/build.txt "$@"
@@ -35,3 +41,12 @@ compile base/build.in base/build.txt "$@"
 compile <(cat spark/requirements.in airflow/requirements.in) airflow/requirements.txt \
   --override airflow/overrides.txt "$@"
 compile spark/requirements.in spark/requirements.txt --constraint airflow/requirements.txt
+# The cloud providers fit older versions of a few packages only: everything is resolved anew, and the lock holds what differs.
+whole=$(mktemp)
+trap 'rm -f "$whole"' EXIT
+cat airflow/requirements.txt airflow/cloud.txt >"$whole"
+resolve <(cat spark/requirements.in airflow/requirements.in airflow/cloud.in) "$whole" \
+  --override airflow/overrides.txt "$@"
+awk 'NR == FNR { if (/^[^ ]/) known[$1]; next } /^[^ ]/ { differs = !($1 in known) } differs' \
+  airflow/requirements.txt "$whole" >airflow/cloud.txt
+report airflow/cloud.txt

@@ -19,7 +19,7 @@ import typer
 from rich.markup import escape
 from typer.exceptions import TyperException
 
-from airspark import airflow_api, check, cluster, console, demo, engine, images, look, node_image, platform, tools
+from airspark import airflow_api, backup, check, cluster, console, demo, engine, images, look, node_image, platform, tools
 from airspark.console import err, out, say
 from airspark.project import BUILD, ENGINE_STATE, LOGS, Failure, cluster_name
 
@@ -162,6 +162,27 @@ def doctor() -> None:
     out.print(str(path))
 
 
+@app.command("backup")
+def backup_command(
+    file: Annotated[str, typer.Option(help="Where to; by default a name with the time below .build/backups.")] = "",
+    secrets: Annotated[bool, typer.Option(help="The Fernet key's Secret beside it.")] = False,
+) -> None:
+    """Dump the metadata database and read the dump back."""
+    _need_engine()
+    path = backup.backup(file, secrets)
+    if not secrets:
+        say("  Its connections are opened by this installation's Fernet key alone; SECRETS=1 saves that too.")
+    out.print(str(path))
+
+
+@app.command()
+def restore(file: Annotated[str, typer.Option(help="A dump that backup wrote.")] = "") -> None:
+    """Put a dump in the place of the metadata database."""
+    _need_engine()
+    backup.restore(file)
+    out.print(f"Restored {file}. Next: make ui, make status")
+
+
 @app.command()
 def down(purge: Annotated[bool, typer.Option(help="Images, caches and our own engine too.")] = False) -> None:
     """Remove the cluster, with --purge the images and caches too."""
@@ -174,7 +195,7 @@ def down(purge: Annotated[bool, typer.Option(help="Images, caches and our own en
             if engine.stop() or ENGINE_STATE.exists():
                 engine.remove()
         for path in BUILD.iterdir():
-            if path.name not in ("venv", "logs"):
+            if path.name not in ("venv", "logs", "backups"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
     out.print("Removed." if removed or purge else f"There is no cluster {cluster_name()}.")
 

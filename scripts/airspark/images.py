@@ -8,11 +8,14 @@ import os
 import shutil
 import subprocess
 import tarfile
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from airspark import debian, reach
+from airspark import debian, reach, tools
 from airspark.console import Step, done, output, step
 from airspark.hashing import content_hash
 from airspark.node_image import LABEL, image_label
@@ -22,8 +25,25 @@ SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-b
 
 
 @dataclass(frozen=True)
+class GoCommand:
+    """A static binary of a Go module, compiled on this machine with the caches of the other Go builds.
+
+    Args:
+        package: the Go package of the command.
+        version: its key in versions.mk.
+        tags: build tags.
+        ldflags: linker flags beyond `-s -w`; `{version}` in them becomes the version.
+    """
+
+    package: str
+    version: str
+    tags: tuple[str, ...] = ()
+    ldflags: str = ""
+
+
+@dataclass(frozen=True)
 class Image:
-    """One image of the product.
+    """One image of the product or of its tests.
 
     Args:
         name: name behind the prefix.
@@ -31,6 +51,8 @@ class Image:
         sources: what goes in beside its folder, relative to the repository.
         folder: folder below images/, by default the name.
         target: stage of the Dockerfile, by default the last.
+        arguments: further build arguments.
+        go: the binary that the Dockerfile copies; its folder is then the whole build context.
     """
 
     name: str
@@ -38,6 +60,8 @@ class Image:
     sources: tuple[str, ...] = ()
     folder: str = ""
     target: str = ""
+    arguments: tuple[tuple[str, str], ...] = ()
+    go: GoCommand | None = None
 
     @property
     def tag(self) -> str:
@@ -51,6 +75,7 @@ class Image:
 
 
 BASE = ("BASE", "base")
+#: Every default image, parents first.
 IMAGES = {
     image.name: image
     for image in (
@@ -62,18 +87,38 @@ IMAGES = {
         Image("postgres", (BASE,)),
     )
 }
-#: What the charts run; the others are only built upon.
-LOADED = ("postgres", "airflow", "spark")
+#: What the charts run by default; the others are only built upon.
+LOADED = (IMAGES["postgres"], IMAGES["airflow"], IMAGES["spark"])
+
+PROMETHEUS_FLAGS = "-X github.com/prometheus/common/version.Version={version}"
+
+# What values switch on: built and loaded by `ensure_loaded` when it is asked for.
+AIRFLOW_CLOUD = replace(IMAGES["airflow"], name="airflow-cloud", folder="airflow", arguments=(("IMAGE", "airflow-cloud"),))
+STATSD_EXPORTER = Image(
+    "statsd-exporter", go=GoCommand("github.com/prometheus/statsd_exporter", "STATSD_EXPORTER_VERSION", ldflags=PROMETHEUS_FLAGS)
+)
+PGBOUNCER = Image("pgbouncer", (BASE,))
+ON_REQUEST = (AIRFLOW_CLOUD, STATSD_EXPORTER, PGBOUNCER)
+
+# Servers for tests alone.
 BROWSER = Image("browser")
+GIT_SERVER = Image("git-server", (BASE,))
+MINIO = Image("minio", go=GoCommand("github.com/minio/minio", "MINIO_VERSION"))
+PROMETHEUS = Image(
+    "prometheus",
+    # without service discovery in clouds and clusters: a third of the code, and tests name their targets
+    go=GoCommand("github.com/prometheus/prometheus/cmd/prometheus", "PROMETHEUS_VERSION", ("remove_all_sd",), PROMETHEUS_FLAGS),
+)
 
 
 def image_hash(image: Image) -> str:
     """Hash of what an image is built from, its parents included."""
     parents = [image_hash(IMAGES[name]) for _, name in image.parents]
     sources = [ROOT / image.source, *(ROOT / source for source in image.sources)]
+    go = [repr(image.go)] if image.go else []
     # the revision is a label: a commit alone rebuilds nothing
     arguments = [f"{key}={value}" for key, value in build_args(image).items() if key != "REVISION"]
-    return content_hash(sources, *parents, *arguments)
+    return content_hash(sources, *parents, *arguments, *go)
 
 
 def build_args(image: Image) -> dict[str, str]:
@@ -82,7 +127,8 @@ def build_args(image: Image) -> dict[str, str]:
     names = ("AIRSPARK_VERSION", "AIRFLOW_VERSION", "SPARK_VERSION", "PYTHON_VERSION", "JAVA_VERSION",
              "POSTGRES_VERSION", "DEBIAN_SUITE")  # fmt: skip
     parents = {argument: IMAGES[name].tag for argument, name in image.parents} or {"BASE": reach.base_image()}
-    return {name: v[name] for name in names} | parents | {"REVISION": revision()}
+    own = {"VERSION": v[image.go.version]} if image.go else dict(image.arguments)
+    return {name: v[name] for name in names} | parents | own | {"REVISION": revision()}
 
 
 def revision() -> str:
@@ -135,6 +181,26 @@ def ensure_base() -> None:
         shutil.rmtree(apt)
 
 
+def compile_go(image: Image, folder: Path, current: Step) -> None:
+    """Compile the binary of an image into a folder, under the name of its package.
+
+    A module with replace directives cannot be installed by name: the image's folder then holds a go.mod that requires it.
+
+    Raises:
+        Failure: if there is no Go and none can be installed.
+        subprocess.CalledProcessError: if the compiler fails.
+    """
+    assert image.go is not None
+    version, source = versions()[image.go.version], ROOT / image.source
+    ldflags = f"-s -w {image.go.ldflags.format(version=version)}".strip()
+    flags = ["-trimpath", "-ldflags", ldflags, "-tags", ",".join(image.go.tags)]
+    env = {**tools.go_env(), "GOBIN": str(folder)}
+    if (source / "go.mod").is_file():
+        current.run([tools.go(), "build", *flags, "-o", f"{folder}/", image.go.package], env=env, cwd=source)
+    else:
+        current.run([tools.go(), "install", *flags, f"{image.go.package}@v{version}"], env=env)
+
+
 def build(image: Image) -> bool:
     """Build an image if its content changed.
 
@@ -147,33 +213,75 @@ def build(image: Image) -> bool:
     wanted = image_hash(image)
     if image_label(image.tag, LABEL) == wanted:
         return False
-    with step(f"image-{image.name}", f"Build {image.tag}") as current:
+    with step(f"image-{image.name}", f"Build {image.tag}") as current, ExitStack() as stack:
+        context = ROOT
+        if image.go:
+            context = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="image-", dir=BUILD)))
+            compile_go(image, context, current)
         bundle = ca_bundle()
         current.run([
             "docker", "buildx", "build", "--load", "--progress", "plain", "--file", ROOT / image.source / "Dockerfile",
             *(["--target", image.target] if image.target else []),
             *(["--secret", f"id=ca,src={bundle}"] if bundle else []),
             *(word for key, value in build_args(image).items() for word in ("--build-arg", f"{key}={value}")),
-            "--label", f"{LABEL}={wanted}", "--tag", image.tag, ROOT,
+            "--label", f"{LABEL}={wanted}", "--tag", image.tag, context,
         ])  # fmt: skip
         size = int(output(["docker", "image", "inspect", "--format", "{{.Size}}", image.tag]))
         current.note = f"{size / 1e6:.0f} MB"
     return True
 
 
+def is_built(image: Image) -> bool:
+    """Whether the engine has the image as its present sources make it."""
+    return image_label(image.tag, LABEL) == image_hash(image)
+
+
 def ensure() -> None:
-    """Build every product image whose content changed, parents first."""
-    if all(image_label(image.tag, LABEL) == image_hash(image) for image in IMAGES.values()):
+    """Build every default image whose content changed, parents first."""
+    if all(map(is_built, IMAGES.values())):
         done("Images " + ", ".join(image.tag for image in IMAGES.values()), "there")
         return
-    ensure_base()
-    for image in IMAGES.values():
+    ensure_built(IMAGES.values())
+
+
+def ensure_built(wanted: Iterable[Image]) -> None:
+    """Build images whose content changed, each after its parents; raises Failure if a build fails."""
+    for image in wanted:
+        if is_built(image):
+            continue
+        ensure_base()
+        ensure_built(IMAGES[name] for _, name in image.parents)
         build(image)
 
 
+def ensure_loaded(nodes: list[str], wanted: Iterable[Image]) -> None:
+    """Build images if their content changed and load them into every node that lacks them.
+
+    Args:
+        nodes: names of the nodes, as `cluster.node_names()` has them.
+        wanted: for example `[STATSD_EXPORTER, PGBOUNCER]` for values that switch them on, `[MINIO]` for a test.
+
+    Raises:
+        Failure: if a build or an import fails.
+    """
+    named = tuple(wanted)
+    ensure_built(named)
+    load(nodes, named)
+
+
+def on_request(manifests: str) -> list[Image]:
+    """The images beyond the default ones that rendered manifests name, for `ensure_loaded`."""
+    return [image for image in ON_REQUEST if image.tag in manifests]
+
+
+def image_id(image: Image) -> str:
+    """The engine's id of an image."""
+    return output(["docker", "image", "inspect", "--format", "{{.Id}}", image.tag])
+
+
 def image_ids() -> dict[str, str]:
-    """The engine's id of each image that the charts run."""
-    return {name: output(["docker", "image", "inspect", "--format", "{{.Id}}", IMAGES[name].tag]) for name in LOADED}
+    """The engine's id of each image that the charts run by default."""
+    return {image.name: image_id(image) for image in LOADED}
 
 
 def chain_ids(diff_ids: list[str]) -> list[str]:
@@ -232,15 +340,20 @@ def node_image_ids(node: str) -> set[str]:
     return found
 
 
-def load(nodes: list[str]) -> None:
-    """Load the images that the charts run into every node, moving only layers the node lacks.
+def load(nodes: list[str], wanted: Iterable[Image] = LOADED) -> None:
+    """Load images into every node, moving only layers the node lacks.
+
+    Args:
+        nodes: names of the nodes.
+        wanted: built images; those that the charts run by default.
 
     Raises:
         Failure: if an import fails.
     """
+    ids = {image: image_id(image) for image in wanted}
     for node in nodes:
         have = node_image_ids(node)
-        missing = [IMAGES[name] for name, digest in image_ids().items() if digest not in have]
+        missing = [image for image, digest in ids.items() if digest not in have]
         if not missing:
             done(f"Images on {node}", "there")
             continue

@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 from airspark import images, tools
@@ -57,17 +58,30 @@ def ensure() -> bool:
         return True
     try:
         with step("platform", "Install the platform with Helm") as current:
-            current.run([
-                tools.ensure("helm"), "upgrade", "--install", RELEASE, CHARTS / "airspark", "--namespace", NAMESPACE,
-                "--kubeconfig", kubeconfig(), "--values", VALUES, "--set", f"global.imageRevision={image_revision()}",
-                "--labels", f"{HASH_LABEL}={wanted}", "--wait", "--timeout", "10m",
-            ])  # fmt: skip
+            current.run(helm_upgrade(wanted))
     except Failure as problem:
         waiting = not_ready()
         if waiting:
             raise Failure(f"{problem}: {'; '.join(waiting)}", "make doctor collects the details; to go on: make up") from problem
         raise
     return True
+
+
+def helm_upgrade(content: str, *values: Path) -> list[str | Path]:
+    """The command that installs or upgrades the platform and waits for it.
+
+    Args:
+        content: what the release is labelled with; `ensure` does nothing while it is `wanted_hash()`.
+        values: values files over those for kind.
+    """
+    command: list[str | Path] = [
+        tools.ensure("helm"), "upgrade", "--install", RELEASE, CHARTS / "airspark", "--namespace", NAMESPACE,
+        "--kubeconfig", kubeconfig(), "--set", f"global.imageRevision={image_revision()}",
+        "--labels", f"{HASH_LABEL}={content}", "--wait", "--timeout", "10m",
+    ]  # fmt: skip
+    for file in (VALUES, *values):
+        command += ["--values", file]
+    return command
 
 
 def wait_ready(seconds: int) -> None:

@@ -81,10 +81,10 @@ def find(objects: list[Object], kind: str, name: str) -> Object:
     return found[0]
 
 
-def task_pod(objects: list[Object]) -> Object:
-    """Return the pod that the executor makes for each task."""
-    config = find(objects, "ConfigMap", "airspark-config")
-    return dict(yaml.load(config["data"]["pod_template_file.yaml"], Loader=LOADER))
+def task_pod(objects: list[Object], name: str = "pod_template_file") -> Object:
+    """Return the pod that the executor makes for each task, or for one that asks for a named template."""
+    config = find(objects, "ConfigMap", "airspark-pod-templates")
+    return dict(yaml.load(config["data"][f"{name}.yaml"], Loader=LOADER))
 
 
 def pods(objects: list[Object]) -> dict[str, Object]:
@@ -94,7 +94,7 @@ def pods(objects: list[Object]) -> dict[str, Object]:
         for item in objects
         if item["kind"] in ("Deployment", "StatefulSet", "Job", "DaemonSet")
     }
-    if any(item["metadata"]["name"] == "airspark-config" for item in objects):
+    if any(item["metadata"]["name"] == "airspark-pod-templates" for item in objects):
         pod = task_pod(objects)
         found[pod["metadata"]["labels"]["component"]] = pod
     return found

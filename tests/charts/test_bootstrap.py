@@ -1,20 +1,13 @@
-"""The bootstrap Job: its name, its inputs, and the scripts it runs."""
+"""The bootstrap Job: its name and its inputs."""
 
 from __future__ import annotations
 
-import base64
-import importlib.util
 import json
 import re
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-from rendering import CHARTS, Object, env, find, nested, pods, render
-
-SCRIPTS = CHARTS / "airflow" / "files" / "scripts"
+from rendering import Object, env, find, nested, pods, render
 
 
 def name(values: Object | None = None) -> str:
@@ -35,7 +28,7 @@ def should_be_named_by_eight_characters_of_a_hash() -> None:
         ("airflow.connections.other", {"type": "http", "host": "example"}),
         ("airflow.createUserJob.enabled", False),
         ("airflow.createUserJob.defaultUser.email", "me@example.com"),
-        ("airflow.data.metadataConnection.host", "elsewhere"),
+        ("airflow.data.metadataConnection.user", "someone"),
         ("airflow.fernetKeySecretName", "mine"),
         ("airflow.bootstrap.resources.limits.memory", "2Gi"),
         ("airflow.bootstrap.backoffLimit", 3),
@@ -98,119 +91,3 @@ def should_render_templates_in_connections() -> None:
         "port": 7077,
         "extra": {"deploy-mode": "client"},
     }
-
-
-def _load(script: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(script, SCRIPTS / f"{script}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-class Store:
-    """Secrets of a namespace, in memory."""
-
-    def __init__(self, **existing: dict[str, str]) -> None:
-        self.secrets: dict[str, dict[str, str]] = {key.replace("_", "-"): data for key, data in existing.items()}
-        self.lost_race: dict[str, dict[str, str]] = {}
-
-    def get(self, name: str) -> dict[str, str] | None:
-        return self.secrets.get(name)
-
-    def create(self, name: str, data: dict[str, str]) -> bool:
-        if name in self.lost_race:
-            self.secrets[name] = self.lost_race[name]
-            return False
-        self.secrets[name] = data
-        return True
-
-
-def _specs(values: Object | None = None) -> list[Object]:
-    return list(json.loads(find(render(values), "ConfigMap", "airspark-bootstrap")["data"]["secrets.json"]))
-
-
-def should_make_every_secret_that_a_pod_reads_with_its_key() -> None:
-    create_secrets, store = _load("create_secrets"), Store()
-    for spec in _specs():
-        assert create_secrets.ensure(store, spec) == f"Secret {spec['name']}: created"
-    for component, pod in pods(render()).items():
-        for container in pod["spec"]["containers"] + pod["spec"].get("initContainers", []):
-            for value in env(container).values():
-                if isinstance(value, dict) and "secretKeyRef" in value:
-                    reference = value["secretKeyRef"]
-                    assert store.secrets[reference["name"]][reference["key"]], component
-
-
-def should_make_keys_that_their_users_accept() -> None:
-    create_secrets, store = _load("create_secrets"), Store()
-    for spec in _specs():
-        create_secrets.ensure(store, spec)
-    password = store.secrets["airspark-postgresql"]["password"]
-    assert store.secrets["airspark-metadata"]["connection"] == (
-        f"postgresql://airflow:{password}@airspark-postgresql.airspark.svc:5432/airflow?sslmode=disable"
-    )
-    assert len(base64.urlsafe_b64decode(store.secrets["airspark-fernet-key"]["fernet-key"])) == 32
-    assert len(store.secrets["airspark-jwt-secret"]["jwt-secret"]) >= 43
-    assert store.secrets["airspark-admin"]["username"] == "admin"
-    assert len(store.secrets["airspark-admin"]["password"]) >= 43
-
-
-def should_change_no_secret_that_exists() -> None:
-    create_secrets, store = _load("create_secrets"), Store()
-    for spec in _specs():
-        create_secrets.ensure(store, spec)
-    before = {key: dict(data) for key, data in store.secrets.items()}
-    for spec in _specs():
-        assert create_secrets.ensure(store, spec) == f"Secret {spec['name']}: kept"
-    assert store.secrets == before
-
-
-def should_use_the_password_of_an_existing_database_secret() -> None:
-    store = Store(airspark_postgresql={"password": "p/w@1"})
-    for spec in _specs()[:2]:
-        _load("create_secrets").ensure(store, spec)
-    assert "airflow:p%2Fw%401@" in store.secrets["airspark-metadata"]["connection"]
-
-
-def should_keep_the_secret_of_whoever_was_faster() -> None:
-    store = Store()
-    store.lost_race["airspark-fernet-key"] = {"fernet-key": "theirs"}
-    spec = next(spec for spec in _specs() if spec["name"] == "airspark-fernet-key")
-    assert _load("create_secrets").ensure(store, spec) == "Secret airspark-fernet-key: kept"
-    assert store.secrets["airspark-fernet-key"] == {"fernet-key": "theirs"}
-
-
-def should_say_which_key_a_secret_lacks() -> None:
-    create_secrets = _load("create_secrets")
-    store = Store(airspark_fernet_key={"other": "x"})
-    spec = next(spec for spec in _specs() if spec["name"] == "airspark-fernet-key")
-    with pytest.raises(create_secrets.SecretError, match="Secret airspark-fernet-key exists and lacks the key fernet-key"):
-        create_secrets.ensure(store, spec)
-
-
-def should_wait_for_a_secret_that_is_brought_and_then_name_it() -> None:
-    create_secrets = _load("create_secrets")
-    specs = _specs(nested("airflow.jwtSecretName", "mine"))
-    spec = next(spec for spec in specs if spec["name"] == "mine")
-    with pytest.raises(create_secrets.SecretError, match="Secret mine is named in the values, and does not exist"):
-        create_secrets.ensure(Store(), spec, wait_seconds=-1)
-    assert create_secrets.ensure(Store(mine={"jwt-secret": "x"}), spec) == "Secret mine: kept"
-
-
-def should_find_the_newest_revision_among_migration_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "psycopg2", ModuleType("psycopg2"))
-    wait = _load("wait_for_migrations")
-    (tmp_path / "0001.py").write_text('revision = "aaa"\ndown_revision = None\n')
-    (tmp_path / "0002.py").write_text("revision: str = 'bbb'\ndown_revision: str = 'aaa'\n")
-    (tmp_path / "0003.py").write_text('revision = "ccc"\ndown_revision = ("bbb", "aaa")\n')
-    (tmp_path / "__init__.py").write_text("")
-    assert wait.head(tmp_path) == "ccc"
-    (tmp_path / "0004.py").write_text('revision = "ddd"\ndown_revision = "bbb"\n')
-    with pytest.raises(ValueError, match="2 newest revisions"):
-        wait.head(tmp_path)
-
-
-def should_lock_with_the_same_key_in_both_scripts() -> None:
-    texts = [(SCRIPTS / file).read_text() for file in ("bootstrap.py", "wait_for_migrations.py")]
-    assert len({re.findall(r"^LOCK_KEY = .*$", text, flags=re.MULTILINE)[0] for text in texts}) == 1

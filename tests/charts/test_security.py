@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rendering import Object, containers, env, find, nested, pods, render
+from rendering import containers, env, find, nested, Object, pods, render, task_pod
 
 CONTAINERS = {name: container for name, container, _ in containers(render())}
 PODS = pods(render())
@@ -37,7 +37,8 @@ def should_give_every_pod_a_writable_tmp_and_no_service_links(component: str) ->
     assert spec["enableServiceLinks"] is False
     assert {"name": "tmp", "emptyDir": {}} in spec["volumes"]
     for container in spec["containers"]:
-        assert "/tmp" in [mount["mountPath"] for mount in container["volumeMounts"]]
+        groomer = container["name"].endswith("-log-groomer")
+        assert groomer or "/tmp" in [mount["mountPath"] for mount in container["volumeMounts"]]
 
 
 def should_hand_a_kubernetes_token_to_scheduler_and_api_server_only() -> None:
@@ -63,12 +64,20 @@ RULES = {
         (["pods/log"], ["get"], None),
         (["events"], ["list"], None),
     ],
+    "airspark-launcher-role": [
+        (["pods"], ["create", "get", "list", "watch", "patch", "delete"], None),
+        (["pods/log"], ["get"], None),
+        (["pods/exec"], ["create", "get"], None),
+        (["events"], ["list"], None),
+        (["sparkapplications"], ["create", "get", "list", "watch", "patch", "delete"], None),
+        (["sparkapplications/status"], ["get"], None),
+    ],
     "airspark-pod-log-reader-role": [(["pods"], ["get", "list"], None), (["pods/log"], ["get"], None)],
     "airspark-bootstrap-role": [
         (["secrets"], ["create"], None),
         (
             ["secrets"],
-            ["get"],
+            ["get", "patch"],
             [
                 "airspark-postgresql",
                 "airspark-metadata",
@@ -97,7 +106,8 @@ def should_bind_each_role_to_the_account_of_its_pod() -> None:
     for item in objects:
         if item["kind"] == "RoleBinding":
             component = item["metadata"]["labels"]["component"]
-            assert item["subjects"][0]["name"] == PODS[component]["spec"]["serviceAccountName"]
+            pod = task_pod(objects, "launcher") if component == "launcher" else PODS[component]
+            assert item["subjects"][0]["name"] == pod["spec"]["serviceAccountName"]
             find(objects, "Role", item["roleRef"]["name"])
             find(objects, "ServiceAccount", item["subjects"][0]["name"])
 

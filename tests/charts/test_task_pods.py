@@ -107,7 +107,9 @@ def should_be_reached_by_the_scheduler_at_the_path_in_airflow_cfg() -> None:
     path = "/opt/airflow/pod_templates/pod_template_file.yaml"
     assert f"pod_template_file = {path}" in cfg(render())
     scheduler = find(render(), "Deployment", "airspark-scheduler")["spec"]["template"]["spec"]["containers"][0]
-    assert path in [mount["mountPath"] for mount in scheduler["volumeMounts"]]
+    folders = {mount["mountPath"]: mount["name"] for mount in scheduler["volumeMounts"]}
+    assert folders["/opt/airflow/pod_templates"] == "pod-templates"
+    assert "pod_template_file.yaml" in find(render(), "ConfigMap", "airspark-pod-templates")["data"]
 
 
 def should_get_the_environment_of_env_and_of_workers_kubernetes() -> None:

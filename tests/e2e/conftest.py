@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 os.environ.setdefault("CLUSTER", "airspark-test")
 
-from airspark import airflow_api, cluster, engine, images, look  # noqa: E402  the path comes first
+from airspark import airflow_api, cluster, engine, images, look, platform, tools  # noqa: E402  the path comes first
 from airspark.airflow_api import Airflow  # noqa: E402
 from airspark.console import step  # noqa: E402
 
@@ -122,6 +127,141 @@ def run_day(client: Airflow, day: str, **params: Any) -> tuple[str, str]:
 
     run_id = trigger(client, {"date": day, **params})
     return run_id, follow(client, run_id)
+
+
+def upgrade(values: dict[str, Any], folder: Path, name: str = "configured") -> list[str | Path]:
+    """Upgrade the platform to the values for kind and these, and wait until it is ready.
+
+    Args:
+        values: as in a values file of charts/airspark.
+        folder: where the values file is kept.
+        name: what the release is labelled with; `make up` takes it back to its own.
+
+    Returns:
+        The `helm template` command that renders the same objects.
+    """
+    file = folder / f"{name}.yaml"
+    file.write_text(yaml.safe_dump(values))
+    command = platform.helm_upgrade(name, file)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stderr}\n{'; '.join(platform.not_ready())}"
+    without = {"upgrade", "--install", "--wait", "--kubeconfig", str(platform.kubeconfig())}
+    words = [str(word) for word in command[1:] if str(word) not in without]
+    for flag in ("--timeout", "--labels"):
+        at = words.index(flag)
+        del words[at : at + 2]
+    return [command[0], "template", *words]
+
+
+def secrets() -> dict[str, dict[str, str]]:
+    """Every Secret of the platform that is not Helm's, decoded."""
+    items = json.loads(kubectl("get", "secrets", "--field-selector", "type=Opaque", "--output", "json"))["items"]
+    return {
+        item["metadata"]["name"]: {key: base64.b64decode(text).decode() for key, text in item.get("data", {}).items()}
+        for item in items
+    }
+
+
+@contextmanager
+def run_in_flight(client: Airflow, seconds: int) -> Iterator[str]:
+    """A run of `airspark_check` whose task runs for some seconds, started for certain."""
+    client.call("PATCH", "/dags/airspark_check", json={"is_paused": False})
+    run = client.call("POST", "/dags/airspark_check/dagRuns", json={"logical_date": None, "conf": {"seconds": seconds}})
+    run_id = str(run["dag_run_id"])
+    deadline = time.monotonic() + 120
+    while not any(task["state"] == "running" for task in tasks_of(client, run_id)):
+        assert time.monotonic() < deadline, "the task that is to be in flight did not start within 120 s"
+        time.sleep(0.5)
+    yield run_id
+
+
+def tasks_of(client: Airflow, run_id: str) -> list[dict[str, Any]]:
+    """The task instances of a run of `airspark_check`."""
+    return list(client.call("GET", f"/dags/airspark_check/dagRuns/{run_id}/taskInstances")["task_instances"])
+
+
+def end_of(client: Airflow, run_id: str, seconds: int = 180) -> str:
+    """The state a run of `airspark_check` ends in."""
+    deadline = time.monotonic() + seconds
+    while (state := client.call("GET", f"/dags/airspark_check/dagRuns/{run_id}")["state"]) not in ("success", "failed"):
+        assert time.monotonic() < deadline, f"the run in flight is {state} after {seconds} s"
+        time.sleep(1)
+    return str(state)
+
+
+@dataclass(frozen=True)
+class Configured:
+    """The platform after one upgrade to `servers.VALUES`, with a run in flight meanwhile."""
+
+    airflow: Airflow
+    run_in_flight: str
+    secrets_before: dict[str, dict[str, str]]
+    secrets_after: dict[str, dict[str, str]]
+    template_command: list[str | Path]
+
+
+@pytest.fixture(scope="session")
+def configured(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configured]:
+    """Servers for logs and DAGs beside the platform, and an upgrade that uses them."""
+    import servers
+
+    servers.start()
+    before = secrets()
+    with run_in_flight(airflow, 60) as run_id:
+        command = upgrade(servers.VALUES, tmp_path_factory.mktemp("values"))
+    after = {name: data for name, data in secrets().items() if name in before}
+    servers.wait_for_dags(airflow)
+    yield Configured(airflow, run_id, before, after, command)
+
+
+ROTATIONS = ("fernetKey", "jwtSecret", "apiSecretKey", "databasePassword", "adminPassword")
+
+
+@pytest.fixture(scope="session")
+def rotated(configured: Configured, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """Every Secret of the chart rotated at once, by one text each in the values."""
+    import servers
+
+    before = secrets()
+    values = servers.merged({"airflow": {"rotation": dict.fromkeys(ROTATIONS, "1")}})
+    upgrade(values, tmp_path_factory.mktemp("rotated"), "rotated")
+    platform.wait_ready(300)
+    changed = {f"airspark-{name}" for name in ("fernet-key", "jwt-secret", "api-secret-key", "postgresql", "metadata", "admin")}
+    with airflow_api.connect() as client:
+        yield {"before": before, "after": secrets(), "changed": changed, "airflow": client}
+
+
+@pytest.fixture(scope="session")
+def rolled_back(rotated: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The release taken back to its first revision, with a run in flight meanwhile."""
+    client = rotated["airflow"]
+    client.call("POST", "/variables", json={"key": "made_by_hand", "value": "stays"})
+    before = secrets()
+    history = json.loads(helm("history", platform.RELEASE, "--output", "json"))
+    with run_in_flight(client, 60) as run_id:
+        helm("rollback", platform.RELEASE, str(history[0]["revision"]), "--wait", "--timeout", "10m")
+    state = end_of(client, run_id)
+    tries = [task["try_number"] for task in tasks_of(client, run_id)]
+    yield {
+        "state": state,
+        "tries": tries,
+        "secrets_before": before,
+        "secrets_after": {name: data for name, data in secrets().items() if name in before},
+        "airflow": client,
+    }
+
+
+def helm(*words: str) -> str:
+    """Helm in the platform's namespace."""
+    command = [str(tools.ensure("helm")), *words, "--namespace", "airspark", "--kubeconfig", str(platform.kubeconfig())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"helm {' '.join(words)}: {done.stderr}\n{'; '.join(platform.not_ready())}"
+    return done.stdout
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run modules by their STAGE, because those that change the installation come after those that take it as it is."""
+    items.sort(key=lambda item: getattr(item.module, "STAGE", 0) if isinstance(item, pytest.Function) else 0)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,14 +8,25 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from airspark import images  # noqa: E402  the path comes first
+
 ANY_UID = "123456:0"
-IMAGES = ("base", "spark", "airflow", "postgres")
+DEFAULT = ("base", "spark", "airflow", "postgres")
+#: Images with Python and the common entry point; the last two are built for these tests.
+IMAGES = (*DEFAULT, "pgbouncer", "git-server")
 
 
 @functools.cache
@@ -49,6 +60,59 @@ def run(
     )
 
 
+@contextmanager
+def serving(
+    name: str, *arguments: str, options: tuple[str, ...] = (), user: str = ANY_UID, network: str = "none"
+) -> Iterator[str]:
+    """Run an image as a server, restricted like a pod; yield the container's name."""
+    container = f"airspark-test-{uuid.uuid4().hex[:8]}"
+    docker(
+        *("run", "--detach", "--name", container, "--read-only", "--tmpfs", "/tmp", "--network", network),
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--user", user, *options, tag(name), *arguments),
+    )
+    try:
+        yield container
+    finally:
+        docker("rm", "--force", "--volumes", container, check=False)
+
+
+def beside(container: str, script: str, image: str = "base", stdin: str | None = None, **env: str) -> str:
+    """Run a Python script in another image, in the network of a server; return its output without the last line's end."""
+    settings = [part for key, value in env.items() for part in ("--env", f"{key}={value}")]
+    done = docker(
+        *("run", "--rm", "--interactive", "--read-only", "--tmpfs", "/tmp", "--network", f"container:{container}"),
+        *("--user", ANY_UID, *settings, tag(image), "python", "-c", script),
+        stdin=stdin,
+        check=False,
+    )
+    if done.returncode:
+        log = docker("logs", container, check=False)
+        pytest.fail(f"{done.stdout[-1000:]}{done.stderr[-2000:]}\nThe server's log:\n{log.stdout[-1000:]}{log.stderr[-1000:]}")
+    return done.stdout.strip()
+
+
+def wait_until(condition: Callable[[], object], container: str, seconds: float = 60) -> None:
+    """Wait until a condition holds; fail with the server's log if it does not in time or the server ended."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        running = docker("inspect", "--format", "{{.State.Running}}", container).stdout.strip()
+        if running != "true" or time.monotonic() > deadline:
+            log = docker("logs", container, check=False)
+            pytest.fail(f"not within {seconds:.0f} s, or the server ended:\n{log.stdout[-2000:]}{log.stderr[-2000:]}")
+        time.sleep(0.1)
+
+
+def wait_listening(container: str, port: int) -> None:
+    """Wait until a server listens on a TCP port; the kernel's table is read, because some images hold one file only."""
+    table = Path(f"/proc/{docker('inspect', '--format', '{{.State.Pid}}', container).stdout.strip()}/net")
+
+    def listening() -> bool:
+        rows = [row.split() for name in ("tcp", "tcp6") for row in (table / name).read_text().splitlines()[1:]]
+        return any(row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port for row in rows)
+
+    wait_until(listening, container)
+
+
 @functools.cache
 def inspect(name: str) -> dict[str, Any]:
     """Return what the engine knows of an image."""
@@ -63,9 +127,10 @@ def built_images() -> None:
     if shutil.which("docker") is None or docker("version", check=False).returncode:
         missing = "no Docker engine answers"
     else:
-        absent = [tag(name) for name in IMAGES if docker("image", "inspect", tag(name), check=False).returncode]
+        absent = [tag(name) for name in DEFAULT if docker("image", "inspect", tag(name), check=False).returncode]
         missing = f"not built: {', '.join(absent)}; run `make images`" if absent else ""
     if missing and os.environ.get("AIRSPARK_REQUIRE_IMAGES"):
         pytest.fail(missing)
     if missing:
         pytest.skip(missing)
+    images.ensure_built([images.PGBOUNCER, images.GIT_SERVER])

@@ -6,9 +6,27 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from airspark.charts.airflow_access import Auth, HelmTest, Ingress
+from airspark.charts.airflow_bootstrap import (
+    Bootstrap,
+    Connection,
+    CreateUserJob,
+    FromSecret,
+    MigrateDatabaseJob,
+    Permission,
+    Pool,
+    User,
+    Variable,
+)
+from airspark.charts.airflow_components import ApiServer, DagProcessor, Scheduler, Triggerer
+from airspark.charts.airflow_data import Dags, Data, Logs, PgBouncer, Postgresql, SearchIndex
+from airspark.charts.airflow_jobs import Backup, Cleanup, DatabaseCleanup
+from airspark.charts.airflow_metrics import Metrics, OpenTelemetry, Statsd
+from airspark.charts.airflow_pods import GlobalContexts, NetworkPolicy, Objects, optional
+from airspark.charts.airflow_workers import Workers
 from airspark.charts.common import (
-    AccessMode,
     Count,
+    Digest,
     EnvVar,
     Global,
     Image,
@@ -17,162 +35,57 @@ from airspark.charts.common import (
     Mounts,
     Port,
     Positive,
-    Probe,
-    Quantity,
-    Resources,
+    PullPolicy,
     Scalar,
-    Scheduling,
     SecretReference,
-    SecurityContexts,
-    ServiceAccount,
-    StatefulPersistence,
-    TokenServiceAccount,
     Values,
 )
+
+
+class AirflowImage(Image):
+    """An image reference with a digest."""
+
+    digest: Digest | None = optional("Image digest, in place of the tag")
+
+
+class ExporterImage(Values):
+    """The image of an exporter that the chart has no image for."""
+
+    repository: str | None = optional("Image repository")
+    tag: str | None = optional("Image tag")
+    digest: Digest | None = optional("Image digest, in place of the tag")
+    pullPolicy: PullPolicy | None = optional("When the kubelet pulls the image")
 
 
 class Images(Values):
     """Images by part."""
 
-    airflow: Image
-    pod_template: Image
+    airflow: AirflowImage
+    pod_template: AirflowImage
+    statsd: AirflowImage
+    pgbouncer: AirflowImage
+    pgbouncerExporter: ExporterImage | None = optional("The image of PgBouncer's metrics exporter; without it, there is none")
+    migrationsWaitTimeout: Count | None = optional("Accepted and without effect: pods wait as long as the migration takes")
+    useDefaultImageForMigration: Literal[False] | None = optional("Only false: the migration is the image's own")
 
 
 class Rbac(Values):
     """Roles and bindings."""
 
     create: bool
-
-
-class MetadataConnection(Values):
-    """What the database's URL is made of, without its password."""
-
-    user: str
-    protocol: Literal["postgresql", "postgresql+psycopg2"]
-    host: str
-    port: Port
-    db: str
-    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
-
-
-class Data(Values):
-    """The metadata database."""
-
-    metadataSecretName: str
-    metadataConnection: MetadataConnection
-
-
-class PostgresqlAuth(Values):
-    """Credentials of the chart's own PostgreSQL."""
-
-    existingSecret: str
-
-
-class Postgresql(Values):
-    """The chart's own PostgreSQL."""
-
-    enabled: bool
-    image: Image
-    auth: PostgresqlAuth
-    uid: Positive
-    config: dict[str, Scalar]
-    persistence: StatefulPersistence
-    resources: Resources
-    podAnnotations: Labels
-
-
-class LogsPersistence(Values):
-    """The claim for task logs."""
-
-    enabled: bool
-    size: Quantity
-    existingClaim: str
-    subPath: str
-    storageClassName: str
-    accessMode: AccessMode
-
-
-class Logs(Values):
-    """Task logs."""
-
-    persistence: LogsPersistence
+    createSCCRoleBinding: bool
 
 
 class Ports(Values):
     """Ports of the containers."""
 
-    apiServer: Port
-    triggererLogs: Port
-
-
-class Service(Values):
-    """The API server's Service."""
-
-    type: Literal["ClusterIP", "NodePort", "LoadBalancer"]
-    annotations: Labels
-
-
-class WaitForMigrations(Values):
-    """The init container that waits for the migration."""
-
-    enabled: bool
-
-
-class Component(Scheduling):
-    """What every Airflow component has."""
-
-    replicas: Count
-    serviceAccount: TokenServiceAccount
-    livenessProbe: Probe
-    startupProbe: Probe
-    waitForMigrations: WaitForMigrations
-    terminationGracePeriodSeconds: Count
-    env: list[EnvVar]
-    resources: Resources
-
-
-class ApiServer(Component):
-    """The API server."""
-
-    apiServerConfig: str
-    service: Service
-    allowPodLogReading: bool
-    readinessProbe: Probe
-
-
-class Bundle(Values):
-    """A DAG bundle."""
-
-    name: str
-    classpath: str
-    kwargs: dict[str, Any]
-
-
-class DagProcessor(Component):
-    """The DAG processor."""
-
-    dagBundleConfigList: list[Bundle]
-
-
-class Triggerer(Component):
-    """The triggerer."""
-
-    enabled: bool
-
-
-class KubernetesWorkers(Scheduling):
-    """Task pods."""
-
-    serviceAccount: ServiceAccount
-    env: list[EnvVar]
-    resources: Resources
-    terminationGracePeriodSeconds: Count
-
-
-class Workers(Values):
-    """Task pods by kind of executor."""
-
-    kubernetes: KubernetesWorkers
+    apiServer: Port = Field(description="API server and UI")
+    triggererLogs: Port = Field(description="Running triggers' logs")
+    workerLogs: Port = Field(description="Running tasks' logs")
+    statsdIngest: Port = Field(description="Metrics that arrive at the statsd exporter, over UDP")
+    statsdScrape: Port = Field(description="Metrics that Prometheus reads from the statsd exporter")
+    pgbouncer: Port = Field(description="PgBouncer")
+    pgbouncerScrape: Port | None = optional("Metrics that Prometheus reads from PgBouncer's exporter; by default 9127")
 
 
 class SparkClientPorts(Values):
@@ -190,44 +103,104 @@ class SparkClient(Values):
     conf: dict[str, Scalar]
 
 
-class Bootstrap(Values):
-    """The bootstrap Job."""
+class PriorityClass(Values):
+    """A priority class that the chart makes."""
 
-    serviceAccount: ServiceAccount
-    databaseDeadlineSeconds: Positive
-    backoffLimit: Count
-    resources: Resources
-    podAnnotations: Labels
+    name: str
+    value: int
+    preemptionPolicy: Literal["PreemptLowerPriority", "Never"] | None = None
 
 
-class DefaultUser(Values):
-    """The first user, without a password."""
+class SecretEnv(Values):
+    """An environment variable of every Airflow container that stands in a Secret."""
 
-    role: str
-    username: str
-    email: str
-    firstName: str
-    lastName: str
+    envName: str
+    secretName: str
+    secretKey: str
 
 
-class CreateUserJob(Values):
-    """The first user."""
+class ExtraConfigMap(Values):
+    """A ConfigMap that the chart makes."""
+
+    labels: Labels | None = None
+    annotations: Labels | None = None
+    data: str | dict[str, str] | None = None
+    useHelmHooks: bool | None = None
+
+
+class ExtraSecret(ExtraConfigMap):
+    """A Secret that the chart makes; its content stands in the release, so bring real secrets yourself."""
+
+    type: str | None = None
+    stringData: str | dict[str, str] | None = None
+
+
+class Dns(Values):
+    """Where names are resolved."""
+
+    to: Objects = Field(description="Peers that answer, as in a NetworkPolicy; empty means any address")
+    ports: list[Port] = Field(description="Their ports, over UDP and TCP")
+
+
+class KubernetesApi(Values):
+    """Where the Kubernetes API is."""
+
+    cidrs: list[str] = Field(description="Networks of its servers; empty means any address")
+    ports: list[Port] = Field(description="Their ports")
+
+
+class DatabaseServers(Values):
+    """Where the metadata database is."""
+
+    cidrs: list[str] = Field(description="Networks of an external database; empty means any address")
+    ports: list[Port] = Field(description="Its ports; empty takes `data.metadataConnection.port`")
+    extraIngress: Objects | None = optional("More ingress rules of the chart's own PostgreSQL (template)")
+
+
+class SparkMaster(Values):
+    """Where the release's Spark master listens."""
+
+    ports: list[Port] = Field(description="Ports that task pods may reach")
+
+
+class NetworkPolicies(Values):
+    """Who may reach whom."""
 
     enabled: bool
-    existingSecret: str
-    defaultUser: DefaultUser
+    dns: Dns
+    kubernetesApi: KubernetesApi
+    database: DatabaseServers
+    sparkMaster: SparkMaster
+    tasks: NetworkPolicy
 
 
-class Connection(Values):
-    """An Airflow connection; a password belongs in a Secret, so there is no such key."""
+class Rotation(Values):
+    """Texts that, when changed, make a Secret of the chart anew."""
 
-    type: str
-    description: str | None = None
-    host: str | None = None
-    login: str | None = None
-    schema_: str | None = Field(default=None, alias="schema")
-    port: int | None = None
-    extra: dict[str, Any] | str | None = None
+    fernetKey: str
+    jwtSecret: str
+    apiSecretKey: str
+    databasePassword: str
+    adminPassword: str
+
+
+class JwtKeyPair(Values):
+    """Signing of tokens by a key pair."""
+
+    enabled: bool
+    secretName: str
+
+
+class GitOps(Values):
+    """Installation by a tool that must not make Secrets."""
+
+    enabled: bool
+
+
+class Registry(Values):
+    """The image registry, as the official chart's older values name it."""
+
+    secretName: str | None = optional("Name of a Secret with registry credentials")
 
 
 class AirflowValues(Values):
@@ -237,37 +210,94 @@ class AirflowValues(Values):
     global_: Global = Field(alias="global")
     fullnameOverride: str
     nameOverride: str
+    useStandardNaming: bool
     uid: Positive
     gid: Count
     airflowHome: str
     defaultAirflowRepository: str
     defaultAirflowTag: str
+    defaultAirflowDigest: Digest | Literal[""]
+    airflowVersion: str
     images: Images
-    imagePullSecrets: list[SecretReference]
+    imagePullSecrets: list[SecretReference | str]
+    registry: Registry | None = optional("Image registry, under its older name")
     labels: Labels
     airflowPodAnnotations: Labels
+    airflowConfigAnnotations: Labels
+    airflowLocalSettings: str
     nodeSelector: Labels
     tolerations: list[KubernetesObject]
     affinity: KubernetesObject
-    securityContexts: SecurityContexts
+    topologySpreadConstraints: Objects
+    schedulerName: str
+    revisionHistoryLimit: Count
+    enableServiceLinks: bool
+    securityContexts: GlobalContexts
+    securityContext: KubernetesObject | None = optional("As `securityContexts.pod`, under its older name")
+    ipFamilyPolicy: Literal["SingleStack", "PreferDualStack", "RequireDualStack"] | None = optional(
+        "IP families of every Service"
+    )
+    ipFamilies: list[Literal["IPv4", "IPv6"]] | None = optional("IP families of every Service, the first one first")
+    containerLifecycleHooks: KubernetesObject
+    priorityClasses: list[PriorityClass]
+    quotas: dict[str, Any]
+    limits: Objects
     env: list[EnvVar]
+    secret: list[SecretEnv]
+    extraEnv: str
+    extraEnvFrom: str
+    extraSecrets: dict[str, ExtraSecret | None]
+    extraConfigMaps: dict[str, ExtraConfigMap | None]
+    extraObjects: list[KubernetesObject | str]
+    volumes: Objects
+    volumeMounts: Objects
+    enableBuiltInSecretEnvVars: dict[str, bool]
     executor: str
+    allowPodLaunching: bool
+    allowJobLaunching: bool
+    multiNamespaceMode: bool
+    podTemplate: str
     rbac: Rbac
+    networkPolicies: NetworkPolicies
     fernetKeySecretName: str
+    fernetKeySecretAnnotations: Labels | None = optional("Annotations of the Secret with the Fernet key")
     apiSecretKeySecretName: str
+    apiSecretAnnotations: Labels | None = optional("Annotations of the Secret with the API server's key")
     jwtSecretName: str
+    jwtSecretAnnotations: Labels | None = optional("Annotations of the Secret with the JWT secret or key pair")
+    jwtKeyPair: JwtKeyPair
+    rotation: Rotation
+    gitops: GitOps
     data: Data
     postgresql: Postgresql
+    pgbouncer: PgBouncer
+    dags: Dags
     logs: Logs
+    elasticsearch: SearchIndex
+    opensearch: SearchIndex
     mounts: Mounts
     ports: Ports
+    auth: Auth
     apiServer: ApiServer
-    scheduler: Component
+    scheduler: Scheduler
     dagProcessor: DagProcessor
     triggerer: Triggerer
     workers: Workers
     sparkClient: SparkClient
     bootstrap: Bootstrap
+    migrateDatabaseJob: MigrateDatabaseJob
     createUserJob: CreateUserJob
     connections: dict[str, Connection | None]
+    variables: dict[str, Variable | str | FromSecret | None]
+    pools: dict[str, Pool | None]
+    roles: dict[str, list[Permission] | None]
+    users: dict[str, User | None]
+    backup: Backup
+    cleanup: Cleanup
+    databaseCleanup: DatabaseCleanup
+    ingress: Ingress
+    statsd: Statsd
+    otelCollector: OpenTelemetry
+    metrics: Metrics
+    helmTest: HelmTest
     config: dict[str, dict[str, Scalar] | None]

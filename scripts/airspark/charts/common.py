@@ -15,6 +15,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei)?$")]
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 JavaMemory = Annotated[str, Field(pattern=r"^([0-9]+[kmgKMG])?$")]
 
 
@@ -71,9 +72,11 @@ class SecurityContexts(Values):
 class Probe(Values):
     """Timing of a probe."""
 
-    periodSeconds: Positive
-    timeoutSeconds: Positive
-    failureThreshold: Positive
+    periodSeconds: Positive = Field(description="Seconds between two checks")
+    timeoutSeconds: Positive = Field(description="Seconds one check may take")
+    failureThreshold: Positive = Field(description="Failed checks in a row until it acts")
+    initialDelaySeconds: Count | None = Field(default=None, description="Seconds before the first check")
+    command: list[str] | None = Field(default=None, description="Command of the check, in place of the chart's (template)")
 
 
 class Scheduling(Values):
@@ -86,17 +89,28 @@ class Scheduling(Values):
 
 
 class ServiceAccount(Values):
-    """Account of a pod that never gets a token."""
+    """Account of a pod."""
 
-    create: bool
-    name: str
-    annotations: Labels
+    create: bool | None = Field(default=None, description="Whether it is made; it is by default")
+    name: str | None = Field(default=None, description="Its name; empty takes the component's")
+    annotations: Labels | None = Field(default=None, description="Its annotations")
+    automountServiceAccountToken: bool | None = Field(default=None, description="Whether the pod gets a token for the API")
+
+
+class TokenVolume(Values):
+    """A token with an audience or a life of its own, in place of the one Kubernetes mounts."""
+
+    enabled: bool | None = Field(default=None, description="Whether it takes the place of the mounted token")
+    mountPath: str | None = Field(default=None, description="Where it is mounted; empty takes Kubernetes' own path")
+    volumeName: str | None = Field(default=None, description="Name of the volume; kube-api-access by default")
+    expirationSeconds: Annotated[int, Field(ge=600)] | None = Field(default=None, description="Seconds it lives; 3600 by default")
+    audience: str | None = Field(default=None, description="Audience of the token; empty takes the API server's")
 
 
 class TokenServiceAccount(ServiceAccount):
     """Account of a pod that may get a token."""
 
-    automountServiceAccountToken: bool
+    serviceAccountTokenVolume: TokenVolume | None = Field(default=None, description="Token of the pod as a volume of its own")
 
 
 class Mount(Values):
@@ -116,14 +130,14 @@ class Mounts(Values):
 class Image(Values):
     """An image reference."""
 
-    repository: str
-    tag: str
-    pullPolicy: PullPolicy
+    repository: str = Field(description="Image repository")
+    tag: str = Field(description="Image tag; empty takes the chart's appVersion")
+    pullPolicy: PullPolicy = Field(description="When the kubelet pulls the image")
 
 
 class StatefulPersistence(Values):
     """The claim of a StatefulSet's pod."""
 
-    enabled: bool
-    size: Quantity
-    storageClassName: str
+    enabled: bool = Field(description="Whether the data is on a claim; without it, it dies with its pod")
+    size: Quantity = Field(description="Size of the claim")
+    storageClassName: str = Field(description="Storage class; empty takes the cluster's default")

@@ -42,46 +42,80 @@ def descriptions(path: Path) -> dict[tuple[str, ...], str]:
     return found
 
 
-def _inline(node: Any, definitions: dict[str, Any]) -> Any:
-    """Replace references by what they mean, and unions of plain types by a list of types."""
+def _inline(node: Any, definitions: dict[str, Any], item: bool = False) -> Any:
+    """Replace references by what they mean, and `X or null` by X with one more type.
+
+    Args:
+        node: a part of pydantic's schema.
+        definitions: its `$defs`.
+        item: whether the part describes entries of a list or map. Only those keep their required keys: elsewhere
+            the chart's values.yaml fills what a user leaves out.
+    """
     if isinstance(node, list):
-        return [_inline(item, definitions) for item in node]
+        return [_inline(part, definitions) for part in node]
     if not isinstance(node, dict):
         return node
     if "$ref" in node:
-        return _inline(definitions[node["$ref"].removeprefix("#/$defs/")], definitions)
-    kept = {key: value for key, value in node.items() if key not in ("title", "default", "description", "required")}
-    if "properties" in kept:
-        kept["properties"] = {name: _inline(value, definitions) for name, value in sorted(kept["properties"].items())}
-    plain = {key: _inline(value, definitions) for key, value in kept.items() if key != "properties"}
-    if "properties" in kept:
-        plain["properties"] = kept["properties"]
-    options = plain.get("anyOf")
+        named = {key: value for key, value in definitions[node["$ref"].removeprefix("#/$defs/")].items() if key != "description"}
+        return _inline({**named, **{key: value for key, value in node.items() if key != "$ref"}}, definitions, item)
+    dropped = {"title", "default"} if item else {"title", "default", "required"}
+    plain: dict[str, Any] = {}
+    for key, value in node.items():
+        if key == "properties":
+            plain[key] = {name: _inline(value[name], definitions) for name in sorted(value)}
+        elif key in ("items", "additionalProperties"):
+            plain[key] = _inline(value, definitions, item=True)
+        elif key == "anyOf":
+            plain[key] = [_inline(part, definitions, item) for part in value]
+        elif key not in dropped:
+            plain[key] = _inline(value, definitions)
+    return _merge_options(plain)
+
+
+def _merge_options(node: dict[str, Any]) -> dict[str, Any]:
+    """Turn a union into one schema where that says the same, because its errors name the key and not a branch."""
+    options = node.get("anyOf", [])
+    real = [option for option in options if option != {"type": "null"}]
     if options and all(set(option) == {"type"} for option in options):
-        del plain["anyOf"]
-        plain["type"] = [option["type"] for option in options]
-    return plain
+        return {**{key: value for key, value in node.items() if key != "anyOf"}, "type": [option["type"] for option in options]}
+    if len(real) == 1 and len(options) == 2 and "type" in real[0]:
+        kind = real[0]["type"]
+        kinds = [*(kind if isinstance(kind, list) else [kind]), "null"]
+        merged = {**{key: value for key, value in node.items() if key != "anyOf"}, **real[0], "type": kinds}
+        return {**merged, "enum": [*merged["enum"], None]} if "enum" in merged else merged
+    return node
 
 
 def _describe(node: dict[str, Any], path: tuple[str, ...], texts: dict[tuple[str, ...], str], file: Path) -> None:
-    """Put the texts of values.yaml into the schema's properties.
+    """Put the texts of values.yaml into the schema's properties; keys without a default bring their own.
 
     Raises:
         Failure: if a property has no text.
     """
     for name, child in node.get("properties", {}).items():
         here = (*path, name)
-        if here not in texts:
+        text = texts.get(here, child.get("description"))
+        if text is None:
             raise Failure(f"{file}: the key {'.'.join(here)} has no line '# -- what it is' above it")
-        child["description"] = texts[here]
+        child["description"] = text
         if child.get("properties") and name != "resources":
             _describe(child, here, texts, file)
 
 
 def refused_keys(chart: Path) -> dict[str, str]:
-    """Return the keys that a chart refuses with a sentence, by dotted path."""
+    """Return the sentences of the keys that a chart refuses, by dotted path."""
     path = chart / "files" / "refused-keys.yaml"
-    return yaml.safe_load(path.read_text()) if path.is_file() else {}
+    groups = yaml.safe_load(path.read_text()) if path.is_file() else []
+    return {key: group["say"] for group in groups for key in group["keys"]}
+
+
+def _let_through(node: dict[str, Any], path: list[str], sentence: str) -> None:
+    """Open a closed schema for one key, so that the chart's own sentence is what a user reads."""
+    name, *rest = path
+    if rest:
+        _let_through(node.get("properties", {}).get(name, {}), rest, sentence)
+    elif "properties" in node:
+        node["properties"][name] = {"description": f"Refused: {sentence}"}
 
 
 def schema(model: type[Values], chart: Path) -> dict[str, Any]:
@@ -103,9 +137,5 @@ def schema(model: type[Values], chart: Path) -> dict[str, Any]:
     result.pop("$defs", None)
     _describe(result, (), descriptions(chart / "values.yaml"), chart / "values.yaml")
     for path, sentence in refused_keys(chart).items():
-        *parents, name = path.split(".")
-        node = result
-        for parent in parents:
-            node = node["properties"][parent]
-        node["properties"][name] = {"description": f"Refused: {sentence}"}
+        _let_through(result, path.split("."), sentence)
     return {"$schema": DRAFT, "title": f"Values of the chart {chart.name}", **result}

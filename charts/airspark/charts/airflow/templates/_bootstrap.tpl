@@ -1,54 +1,133 @@
 {{/*
 The bootstrap Job.
 
-  airflow.bootstrap.secrets    Secrets it makes or checks, as JSON              role, configmap
-  airflow.bootstrap.settings   user and connections, as JSON                    configmap
-  airflow.bootstrap.files      data of its ConfigMap                            configmap, hash
-  airflow.bootstrap.podSpec    spec of its pod                                  job, hash
-  airflow.bootstrap.hash       first 8 of the SHA-256 of all it depends on      job
+  airflow.bootstrap.component   component and values of its pod, as JSON                  job, configmap, RBAC
+  airflow.bootstrap.objects     connections, variables, pools, roles, users, as JSON      settings, env
+  airflow.gitConnection         connection of the Git bundle, as JSON                     objects
+  airflow.bootstrap.references  texts that stand in Secrets, by variable, as JSON         settings, env
+  airflow.bootstrap.settings    what it puts into Airflow, as JSON                        configmap
+  airflow.bootstrap.customEnv   whether it gets `env`, `extraEnv`, `extraEnvFrom`         podSpec
+  airflow.bootstrap.env         variables, those for texts that stand in Secrets too      podSpec
+  airflow.bootstrap.files       data of its ConfigMap                                     configmap, hash
 */}}
 
-{{- define "airflow.bootstrap.secrets" -}}
-{{- $secrets := list -}}
-{{- $connection := .Values.data.metadataConnection -}}
-{{- if .Values.postgresql.enabled }}
-{{- $secrets = append $secrets (dict "name" (include "airflow.secretName.postgresql" .)
-      "brought" (not (empty .Values.postgresql.auth.existingSecret))
-      "keys" (dict "password" (dict "kind" "token"))) -}}
+{{- /* What the official chart's two Jobs are given is this Job's too. */}}
+{{- define "airflow.bootstrap.component" -}}
+{{- $jobs := mergeOverwrite dict (omit .Values.createUserJob "enabled" "defaultUser") (omit .Values.migrateDatabaseJob "enabled") -}}
+{{- $jobs = omit $jobs "command" "args" "applyCustomEnv" "useHelmHooks" "ttlSecondsAfterFinished" -}}
+{{- toJson (dict "component" "bootstrap" "values" (mergeOverwrite $jobs .Values.bootstrap)) -}}
+{{- end -}}
+
+{{- define "airflow.bootstrap.objects" -}}
+{{- $users := dict -}}
+{{- range $name, $user := .Values.users }}
+{{- if $user }}
+{{- $made := dict "password" (dict "valueFrom" (dict "secretKeyRef" (dict "name" (include "airflow.secretName.user" (dict "root" $ "name" $name)) "key" "password"))) }}
+{{- $_ := set $users $name (merge (dict) $user $made) }}
 {{- end }}
-{{- $url := dict "kind" "url" "protocol" $connection.protocol "user" $connection.user "port" $connection.port
-      "database" $connection.db "sslmode" $connection.sslmode
-      "host" (default (printf "%s-postgresql.%s.svc" (include "airflow.fullname" .) .Release.Namespace) $connection.host)
-      "passwordFrom" (include "airflow.secretName.postgresql" .) -}}
-{{- $secrets = append $secrets (dict "name" (include "airflow.secretName.metadata" .)
-      "brought" (not (empty .Values.data.metadataSecretName)) "keys" (dict "connection" $url)) -}}
-{{- $secrets = append $secrets (dict "name" (include "airflow.secretName.fernet" .)
-      "brought" (not (empty .Values.fernetKeySecretName)) "keys" (dict "fernet-key" (dict "kind" "fernet"))) -}}
-{{- $secrets = append $secrets (dict "name" (include "airflow.secretName.jwt" .)
-      "brought" (not (empty .Values.jwtSecretName)) "keys" (dict "jwt-secret" (dict "kind" "token"))) -}}
-{{- $secrets = append $secrets (dict "name" (include "airflow.secretName.api" .)
-      "brought" (not (empty .Values.apiSecretKeySecretName)) "keys" (dict "api-secret-key" (dict "kind" "token"))) -}}
-{{- if .Values.createUserJob.enabled }}
-{{- $secrets = append $secrets (dict "name" (include "airflow.secretName.admin" .)
-      "brought" (not (empty .Values.createUserJob.existingSecret))
-      "keys" (dict "username" (dict "kind" "text" "value" .Values.createUserJob.defaultUser.username)
-                   "password" (dict "kind" "token"))) -}}
 {{- end }}
-{{- toJson $secrets -}}
+{{- $variables := dict -}}
+{{- range $key, $variable := .Values.variables }}
+{{- if not (kindIs "invalid" $variable) }}
+{{- $whole := and (kindIs "map" $variable) (not (hasKey (kindIs "map" $variable | ternary $variable dict) "valueFrom")) }}
+{{- $_ := set $variables $key ($whole | ternary $variable (dict "value" $variable)) }}
+{{- end }}
+{{- end }}
+{{- $given := dict "connections" .Values.connections "pools" .Values.pools "roles" .Values.roles -}}
+{{- $objects := dict "users" $users "variables" $variables -}}
+{{- range $kind, $items := $given }}
+{{- $kept := dict }}
+{{- range $name, $item := $items }}
+{{- if $item }}{{ $_ := set $kept $name $item }}{{ end }}
+{{- end }}
+{{- $_ := set $objects $kind $kept }}
+{{- end }}
+{{- if .Values.dags.gitSync.enabled }}
+{{- $_ := set $objects.connections "git_dags" (merge (dict) (get $objects.connections "git_dags" | default dict) (include "airflow.gitConnection" . | fromJson)) }}
+{{- end }}
+{{- tpl (toYaml $objects) . | fromYaml | toJson -}}
+{{- end -}}
+
+{{- define "airflow.gitConnection" -}}
+{{- $git := .Values.dags.gitSync -}}
+{{- $connection := dict "type" "git" "host" $git.repo -}}
+{{- with $git.credentialsSecret }}
+{{- $_ := set $connection "login" (dict "valueFrom" (dict "secretKeyRef" (dict "name" . "key" "GITSYNC_USERNAME"))) }}
+{{- $_ := set $connection "password" (dict "valueFrom" (dict "secretKeyRef" (dict "name" . "key" "GITSYNC_PASSWORD"))) }}
+{{- end }}
+{{- with $git.sshKeySecret }}
+{{- $key := dict "valueFrom" (dict "secretKeyRef" (dict "name" . "key" "gitSshKey")) }}
+{{- $_ := set $connection "extra" (dict "private_key" $key "strict_host_key_checking" (empty $git.knownHosts | ternary "no" "yes")) }}
+{{- end }}
+{{- toJson $connection -}}
+{{- end -}}
+
+{{- define "airflow.bootstrap.references" -}}
+{{- $pattern := `\{"valueFrom":\{"secretKeyRef":\{"key":"[^"]*","name":"[^"]*"\}\}\}` -}}
+{{- $found := dict -}}
+{{- range regexFindAll $pattern (include "airflow.bootstrap.objects" .) -1 | uniq }}
+{{- $_ := set $found (printf "AIRSPARK_TEXT_%s" (sha256sum . | trunc 10 | upper)) . }}
+{{- end }}
+{{- toJson $found -}}
 {{- end -}}
 
 {{- define "airflow.bootstrap.settings" -}}
-{{- $connections := dict -}}
-{{- range $id, $connection := .Values.connections }}
-{{- if $connection }}
-{{- $_ := set $connections $id (tpl (toJson $connection) $ | fromJson) -}}
+{{- $objects := include "airflow.bootstrap.objects" . -}}
+{{- range $name, $reference := include "airflow.bootstrap.references" . | fromJson }}
+{{- $objects = replace $reference (dict "env" $name | toJson) $objects }}
 {{- end }}
+{{- $simple := eq .Values.auth.manager "simple" -}}
+{{- $user := and .Values.createUserJob.enabled (not $simple) | ternary (omit .Values.createUserJob.defaultUser "username") nil -}}
+{{- $providers := list -}}
+{{- if .Values.logs.remote.enabled }}
+{{- $providers = append $providers (get (dict "s3" "amazon" "gcs" "google" "azure" "microsoft-azure") .Values.logs.remote.provider) }}
 {{- end }}
-{{- $user := .Values.createUserJob.enabled | ternary (omit .Values.createUserJob.defaultUser "username") nil -}}
-{{- toPrettyJson (dict
+{{- if .Values.dags.gitSync.enabled }}{{ $providers = append $providers "git" }}{{ end }}
+{{- if .Values.elasticsearch.enabled }}{{ $providers = append $providers "elasticsearch" }}{{ end }}
+{{- if .Values.opensearch.enabled }}{{ $providers = append $providers "opensearch" }}{{ end }}
+{{- $names := list }}
+{{- range $providers }}{{ $names = append $names (printf "apache-airflow-providers-%s" .) }}{{ end }}
+{{- toPrettyJson (merge (dict
   "databaseDeadlineSeconds" .Values.bootstrap.databaseDeadlineSeconds
-  "user" $user
-  "connections" $connections) -}}
+  "lockDeadlineSeconds" .Values.bootstrap.lockDeadlineSeconds
+  "migrate" .Values.migrateDatabaseJob.enabled
+  "authManager" ($simple | ternary "simple" "fab")
+  "providers" $names
+  "user" $user) (fromJson $objects)) -}}
+{{- end -}}
+
+{{- define "airflow.bootstrap.customEnv" -}}
+{{- if and (ne .Values.migrateDatabaseJob.applyCustomEnv false) (ne .Values.createUserJob.applyCustomEnv false) }}yes{{ end -}}
+{{- end -}}
+
+{{- define "airflow.bootstrap.env" -}}
+# The auth manager tells of each of its 400 permissions.
+- name: AIRFLOW__LOGGING__LOGGING_LEVEL
+  value: ERROR
+{{- $direct := .Values.pgbouncer.enabled | ternary "direct" (include "airflow.secretKey.metadata" .) }}
+- name: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN
+  valueFrom:
+    secretKeyRef: {name: {{ include "airflow.secretName.metadata" . }}, key: {{ $direct }}}
+- name: AIRFLOW__CORE__FERNET_KEY
+  valueFrom:
+    secretKeyRef: {name: {{ include "airflow.secretName.fernet" . }}, key: fernet-key}
+{{- if and .Values.createUserJob.enabled (ne .Values.auth.manager "simple") }}
+{{- range $key := list "username" "password" }}
+- name: ADMIN_{{ upper $key }}
+  valueFrom:
+    secretKeyRef: {name: {{ include "airflow.secretName.admin" $ }}, key: {{ $key }}}
+{{- end }}
+{{- end }}
+{{- range $name, $reference := include "airflow.bootstrap.references" . | fromJson }}
+- name: {{ $name }}
+  {{- fromJson $reference | toYaml | nindent 2 }}
+{{- end }}
+{{- if include "airflow.bootstrap.customEnv" . }}
+{{- $values := (include "airflow.bootstrap.component" . | fromJson).values }}
+{{- with include "airflow.env" (dict "root" . "values" $values "secrets" list) }}
+{{ . }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "airflow.bootstrap.files" -}}
@@ -56,104 +135,9 @@ secrets.json: |
   {{- include "airflow.bootstrap.secrets" . | fromJsonArray | toPrettyJson | nindent 2 }}
 settings.json: |
   {{- include "airflow.bootstrap.settings" . | nindent 2 }}
-{{- range $name := list "create_secrets.py" "bootstrap.py" }}
-{{ $name }}: |
-  {{- $.Files.Get (printf "files/scripts/%s" $name) | trim | nindent 2 }}
+{{- range $path, $_ := .Files.Glob "files/scripts/{bootstrap,create_secrets,metadata}*.py" }}
+{{ base $path }}: |
+  {{- $.Files.Get $path | trim | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{- define "airflow.bootstrap.podSpec" -}}
-{{- $component := dict "root" . "component" "bootstrap" "values" .Values.bootstrap -}}
-serviceAccountName: {{ include "airflow.serviceAccountName" $component }}
-automountServiceAccountToken: false
-enableServiceLinks: false
-restartPolicy: OnFailure
-securityContext:
-  {{- include "airflow.podSecurityContext" (dict "root" . "uid" .Values.uid) | nindent 2 }}
-{{- with include "airflow.scheduling" $component }}
-{{ . | trim }}
-{{- end }}
-initContainers:
-  - name: create-secrets
-    image: {{ include "airflow.image" . }}
-    imagePullPolicy: {{ .Values.images.airflow.pullPolicy }}
-    args: [python, /opt/bootstrap/create_secrets.py, /opt/bootstrap/secrets.json]
-    securityContext:
-      {{- include "airflow.containerSecurityContext" . | nindent 6 }}
-    env:
-      - name: NAMESPACE
-        value: {{ .Release.Namespace }}
-      - name: RELEASE
-        value: {{ .Release.Name }}
-    resources:
-      {{- toYaml .Values.bootstrap.resources | nindent 6 }}
-    volumeMounts:
-      - name: bootstrap
-        mountPath: /opt/bootstrap
-        readOnly: true
-      # Only this container can talk to the Kubernetes API.
-      - name: token
-        mountPath: /var/run/secrets/kubernetes.io/serviceaccount
-        readOnly: true
-      - name: tmp
-        mountPath: /tmp
-containers:
-  - name: bootstrap
-    image: {{ include "airflow.image" . }}
-    imagePullPolicy: {{ .Values.images.airflow.pullPolicy }}
-    args: [python, /opt/bootstrap/bootstrap.py, /opt/bootstrap/settings.json]
-    securityContext:
-      {{- include "airflow.containerSecurityContext" . | nindent 6 }}
-    env:
-      # The auth manager tells of each of its 400 permissions.
-      - name: AIRFLOW__LOGGING__LOGGING_LEVEL
-        value: ERROR
-      {{- include "airflow.env" (dict "root" . "values" (dict "env" list) "secrets" (list "database" "fernet")) | nindent 6 }}
-      {{- if .Values.createUserJob.enabled }}
-      {{- range $key := list "username" "password" }}
-      - name: ADMIN_{{ upper $key }}
-        valueFrom:
-          secretKeyRef:
-            name: {{ include "airflow.secretName.admin" $ }}
-            key: {{ $key }}
-      {{- end }}
-      {{- end }}
-    resources:
-      {{- toYaml .Values.bootstrap.resources | nindent 6 }}
-    volumeMounts:
-      {{- include "airflow.configMounts" . | nindent 6 }}
-      - name: bootstrap
-        mountPath: /opt/bootstrap
-        readOnly: true
-      - name: logs
-        mountPath: {{ .Values.airflowHome }}/logs
-volumes:
-  - name: bootstrap
-    configMap:
-      name: {{ include "airflow.fullname" . }}-bootstrap
-  - name: config
-    configMap:
-      name: {{ include "airflow.fullname" . }}-config
-  - name: token
-    projected:
-      sources:
-        - serviceAccountToken: {path: token, expirationSeconds: 3600}
-        - configMap:
-            name: kube-root-ca.crt
-            items: [{key: ca.crt, path: ca.crt}]
-  - name: logs
-    emptyDir: {}
-  - name: tmp
-    emptyDir: {}
-{{- end -}}
-
-{{- define "airflow.bootstrap.hash" -}}
-{{- $parts := list
-  (include "airflow.bootstrap.podSpec" .)
-  (include "airflow.bootstrap.files" .)
-  (include "airflow.config.cfg" .)
-  (tpl .Values.apiServer.apiServerConfig .)
-  (include "airflow.podMetadata" (dict "root" . "component" "bootstrap" "values" .Values.bootstrap))
-  (toString .Values.bootstrap.backoffLimit) -}}
-{{- join "\n" $parts | sha256sum | trunc 8 -}}
-{{- end -}}

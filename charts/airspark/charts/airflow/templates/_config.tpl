@@ -1,8 +1,12 @@
 {{/*
 Configuration.
 
-  airflow.api.basePath       path part of config.api.base_url, or nothing      probes, config
+  airflow.api.basePath       path part of config.api.base_url, or nothing      probes, config, ingress
+  airflow.authManager        class of the auth manager                         config
+  airflow.bundles            DAG bundles, as JSON                              config
+  airflow.config.computed    what follows from other values, as JSON           config.cfg
   airflow.config.cfg         the text of airflow.cfg                           config, bootstrap
+  airflow.webserverConfig    the text of webserver_config.py                   config, bootstrap
   airflow.config.checksum    changes when a mounted configuration file does    workloads
   airflow.sparkDefaults      the text of spark-defaults.conf                   spark-client
 */}}
@@ -12,11 +16,83 @@ Configuration.
 {{- if $url }}{{ (urlParse $url).path | trimSuffix "/" }}{{ end -}}
 {{- end -}}
 
-{{- define "airflow.config.cfg" -}}
-{{- $computed := dict "core" (dict "execution_api_server_url"
+{{- define "airflow.authManager" -}}
+{{- if eq .Values.auth.manager "simple" -}}
+airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager
+{{- else -}}
+airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
+{{- end -}}
+{{- end -}}
+
+{{- define "airflow.bundles" -}}
+{{- $git := .Values.dags.gitSync -}}
+{{- if $git.enabled -}}
+{{- $kwargs := dict "git_conn_id" "git_dags" "tracking_ref" (coalesce $git.ref $git.rev $git.branch)
+      "refresh_interval" (trimSuffix "s" $git.period | int) -}}
+{{- with $git.subPath }}{{ $_ := set $kwargs "subdir" . }}{{ end -}}
+{{- toJson (list (dict "name" "git" "classpath" "airflow.providers.git.bundles.git.GitDagBundle" "kwargs" $kwargs)) -}}
+{{- else -}}
+{{- tpl (toJson .Values.dagProcessor.dagBundleConfigList) . -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "airflow.config.logging" -}}
+{{- $remote := .Values.logs.remote -}}
+{{- $search := or .Values.elasticsearch.enabled .Values.opensearch.enabled -}}
+{{- $logging := dict "remote_logging" (or $remote.enabled $search | ternary "True" "False") -}}
+{{- $config := dict "logging" $logging -}}
+{{- if $remote.enabled }}
+{{- $_ := set $logging "remote_base_log_folder" $remote.folder }}
+{{- $_ := set $logging "delete_local_logs" ($remote.deleteLocalCopies | ternary "True" "False") }}
+{{- with $remote.connectionId }}{{ $_ := set $logging "remote_log_conn_id" . }}{{ end }}
+{{- if eq $remote.provider "azure" }}
+{{- $_ := set $config "azure_remote_logging" (dict "remote_wasb_log_container" $remote.container) }}
+{{- end }}
+{{- end }}
+{{- range $name := list "elasticsearch" "opensearch" }}
+{{- $index := get $.Values $name }}
+{{- if $index.enabled }}
+{{- $section := dict "json_format" "True" "write_stdout" "True" }}
+{{- with $index.connection.host }}
+{{- $address := $index.connection }}
+{{- $_ := set $section "host" (printf "%s://%s%s:%v" (default "http" $address.scheme) (empty $address.user | ternary "" (printf "%s@" $address.user)) . (default 9200 $address.port)) }}
+{{- end }}
+{{- $_ := set $config $name $section }}
+{{- end }}
+{{- end }}
+{{- toJson $config -}}
+{{- end -}}
+
+{{- define "airflow.config.computed" -}}
+{{- $core := dict "auth_manager" (include "airflow.authManager" .) "execution_api_server_url"
       (printf "http://%s-api-server.%s.svc:%v%s/execution/"
-        (include "airflow.fullname" .) .Release.Namespace .Values.ports.apiServer (include "airflow.api.basePath" .))) -}}
-{{- $config := merge (dict) .Values.config $computed -}}
+        (include "airflow.fullname" .) .Release.Namespace (include "airflow.apiServer.port" . | int) (include "airflow.api.basePath" .)) -}}
+{{- $config := include "airflow.config.logging" . | fromJson -}}
+{{- $_ := set $config "core" $core -}}
+{{- $_ := set $config "dag_processor" (dict "dag_bundle_config_list" (include "airflow.bundles" .)) -}}
+{{- if eq .Values.auth.manager "simple" }}
+{{- $_ := set $core "simple_auth_manager_all_admins" "True" }}
+{{- else }}
+{{- $_ := set $config "database" (dict "external_db_managers" "airflow.providers.fab.auth_manager.models.db.FABDBManager") }}
+{{- end }}
+{{- if hasPrefix "https:" (tpl (toString (dig "api" "base_url" "" .Values.config)) .) }}
+{{- $_ := set $config "fab" (dict "cookie_secure" "True") }}
+{{- end }}
+{{- if eq .Values.auth.manager "oidc" }}
+{{- /* webserver_config.py reads it */}}
+{{- $_ := set $config "airspark_oidc" (dict "settings" (.Values.auth.oidc | toJson | replace "%" "%%")) }}
+{{- end }}
+{{- if .Values.jwtKeyPair.enabled }}
+{{- $_ := set $config "api_auth" (dict "jwt_private_key_path" "/etc/airspark/jwt/private-key.pem" "trusted_jwks_url" "/etc/airspark/jwt/jwks.json") }}
+{{- end }}
+{{- with include "airflow.config.metrics" . | fromJson }}
+{{- $config = merge $config . }}
+{{- end }}
+{{- toJson $config -}}
+{{- end -}}
+
+{{- define "airflow.config.cfg" -}}
+{{- $config := merge (dict) .Values.config (include "airflow.config.computed" . | fromJson) -}}
 {{- range $section := keys $config | sortAlpha }}
 [{{ $section }}]
 {{- range $key := keys (get $config $section) | sortAlpha }}
@@ -28,8 +104,18 @@ Configuration.
 {{ end }}
 {{- end -}}
 
+{{- define "airflow.webserverConfig" -}}
+{{- if .Values.apiServer.apiServerConfig -}}
+{{- tpl .Values.apiServer.apiServerConfig . -}}
+{{- else if eq .Values.auth.manager "oidc" -}}
+{{- .Files.Get "files/webserver_config_oidc.py" -}}
+{{- else -}}
+{{- .Files.Get "files/webserver_config.py" -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "airflow.config.checksum" -}}
-{{- include (print $.Template.BasePath "/config/configmap.yaml") . | sha256sum -}}
+{{- join "\n" (list (include "airflow.config.cfg" .) (include "airflow.webserverConfig" .) (tpl .Values.airflowLocalSettings .) (.Files.Get "files/scripts/airspark_executor.py")) | sha256sum -}}
 {{- end -}}
 
 {{- define "airflow.sparkDefaults" -}}

@@ -2,17 +2,25 @@
 Names. Every object's name comes from here and from nowhere else.
 
   airflow.fullname              prefix of all names                 every template
-  airflow.labels                labels of an object                 every template   (dict root, component)
+  airflow.labels                labels of an object                 every template   (dict root, component, values)
   airflow.selectorLabels        labels that select pods             workloads        (dict root, component)
   airflow.serviceAccountName    account of a component              workloads, RBAC  (dict root, component, values)
   airflow.secretName.*          Secrets, brought or made            pods, bootstrap
-  airflow.claimName.logs        claim of the task logs              pods, logs
+  airflow.secretKey.metadata    key of the metadata Secret          pods, bootstrap
+  airflow.claimName.*           claims of logs and DAGs             pods, claims
   airflow.mountClaim            claim of a mount                    task pods        (dict root, name)
-  airflow.image, .workerImage   image references                    pods, config
+  airflow.image, .workerImage, .partImage   image references        pods, config
+  airflow.imagePullSecrets      as a list of {name}                 every pod
 */}}
 
 {{- define "airflow.fullname" -}}
-{{- default .Release.Name .Values.fullnameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if and .Values.useStandardNaming (not (contains (default .Chart.Name .Values.nameOverride) .Release.Name)) -}}
+{{- printf "%s-%s" .Release.Name (default .Chart.Name .Values.nameOverride) -}}
+{{- else -}}
+{{- .Release.Name -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "airflow.selectorLabels" -}}
@@ -29,17 +37,20 @@ app.kubernetes.io/component: {{ .component }}
 app.kubernetes.io/part-of: airspark
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-{{- with .root.Values.labels }}
+{{- with mergeOverwrite dict .root.Values.labels (default dict (default dict .values).labels) }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
 
 {{- define "airflow.serviceAccountName" -}}
-{{- default (printf "%s-airflow-%s" (include "airflow.fullname" .root) .component) .values.serviceAccount.name -}}
+{{- default (printf "%s-airflow-%s" (include "airflow.fullname" .root) .component) (default dict .values.serviceAccount).name -}}
 {{- end -}}
 
 {{- define "airflow.secretName.metadata" -}}
 {{- default (printf "%s-metadata" (include "airflow.fullname" .)) .Values.data.metadataSecretName -}}
+{{- end -}}
+{{- define "airflow.secretKey.metadata" -}}
+{{- .Values.data.metadataSecretName | empty | ternary "connection" (default "connection" .Values.data.metadataSecretKey) -}}
 {{- end -}}
 {{- define "airflow.secretName.fernet" -}}
 {{- default (printf "%s-fernet-key" (include "airflow.fullname" .)) .Values.fernetKeySecretName -}}
@@ -47,18 +58,38 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- define "airflow.secretName.jwt" -}}
 {{- default (printf "%s-jwt-secret" (include "airflow.fullname" .)) .Values.jwtSecretName -}}
 {{- end -}}
+{{- define "airflow.secretName.jwtKeys" -}}
+{{- default (printf "%s-jwt-keys" (include "airflow.fullname" .)) .Values.jwtKeyPair.secretName -}}
+{{- end -}}
 {{- define "airflow.secretName.api" -}}
 {{- default (printf "%s-api-secret-key" (include "airflow.fullname" .)) .Values.apiSecretKeySecretName -}}
 {{- end -}}
 {{- define "airflow.secretName.postgresql" -}}
 {{- default (printf "%s-postgresql" (include "airflow.fullname" .)) .Values.postgresql.auth.existingSecret -}}
 {{- end -}}
+{{- define "airflow.secretName.databasePassword" -}}
+{{- default (include "airflow.secretName.postgresql" .) .Values.data.metadataConnection.passwordSecretName -}}
+{{- end -}}
 {{- define "airflow.secretName.admin" -}}
 {{- default (printf "%s-admin" (include "airflow.fullname" .)) .Values.createUserJob.existingSecret -}}
 {{- end -}}
+{{- define "airflow.secretName.pgbouncer" -}}
+{{- default (printf "%s-pgbouncer-config" (include "airflow.fullname" .)) (tpl .Values.pgbouncer.configSecretName .) -}}
+{{- end -}}
+
+{{- define "airflow.secretName.user" -}}
+{{- printf "%s-user-%s" (include "airflow.fullname" .root) (lower .name | replace "_" "-" | replace "@" "-at-") -}}
+{{- end -}}
 
 {{- define "airflow.claimName.logs" -}}
-{{- default (printf "%s-logs" (include "airflow.fullname" .)) .Values.logs.persistence.existingClaim -}}
+{{- default (printf "%s-logs" (include "airflow.fullname" .)) (tpl .Values.logs.persistence.existingClaim .) -}}
+{{- end -}}
+{{- define "airflow.claimName.dags" -}}
+{{- default (printf "%s-dags" (include "airflow.fullname" .)) (tpl .Values.dags.persistence.existingClaim .) -}}
+{{- end -}}
+
+{{- define "airflow.claimName.backup" -}}
+{{- default (printf "%s-backup" (include "airflow.fullname" .)) (tpl .Values.backup.persistence.existingClaim .) -}}
 {{- end -}}
 
 {{- define "airflow.mountClaim" -}}
@@ -73,11 +104,34 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- default (default .Chart.AppVersion .Values.defaultAirflowTag) .Values.images.airflow.tag -}}
 {{- end -}}
 {{- define "airflow.image" -}}
-{{ include "airflow.image.repository" . }}:{{ include "airflow.image.tag" . }}
+{{- $digest := default .Values.defaultAirflowDigest .Values.images.airflow.digest -}}
+{{ include "airflow.image.repository" . }}{{ if $digest }}@{{ $digest }}{{ else }}:{{ include "airflow.image.tag" . }}{{ end }}
 {{- end -}}
 {{- define "airflow.workerImage.repository" -}}
 {{- default (include "airflow.image.repository" .) .Values.images.pod_template.repository -}}
 {{- end -}}
 {{- define "airflow.workerImage.tag" -}}
 {{- default (include "airflow.image.tag" .) .Values.images.pod_template.tag -}}
+{{- end -}}
+{{- define "airflow.workerImage" -}}
+{{- $image := .Values.images.pod_template -}}
+{{- $digest := default .Values.defaultAirflowDigest .Values.images.airflow.digest -}}
+{{- if or $image.repository $image.tag $image.digest }}{{ $digest = $image.digest }}{{ end -}}
+{{ include "airflow.workerImage.repository" . }}{{ if $digest }}@{{ $digest }}{{ else }}:{{ include "airflow.workerImage.tag" . }}{{ end }}
+{{- end -}}
+{{- define "airflow.partImage" -}}
+{{- $image := get .root.Values.images .name -}}
+{{ $image.repository }}{{ if $image.digest }}@{{ $image.digest }}{{ else }}:{{ default .root.Chart.AppVersion $image.tag }}{{ end }}
+{{- end -}}
+
+{{- define "airflow.imagePullSecrets" -}}
+{{- $names := list -}}
+{{- range concat .Values.imagePullSecrets (list (default dict .Values.registry).secretName) -}}
+{{- with kindIs "map" . | ternary (get (kindIs "map" . | ternary . dict) "name") . }}
+{{- $names = append $names (dict "name" .) }}
+{{- end }}
+{{- end -}}
+{{- with $names | uniq }}
+{{- toYaml . }}
+{{- end }}
 {{- end -}}

@@ -2,28 +2,28 @@
 Parts of pods.
 
   airflow.podMetadata                  labels and annotations of a pod       workloads  (dict root, component, values)
-  airflow.podSecurityContext           restricted, user and group            every pod  (dict root, uid)
-  airflow.containerSecurityContext     restricted, read-only root            every container
-  airflow.scheduling                   node selector, tolerations, affinity  every pod  (dict root, values)
-  airflow.env                          settings and wanted secrets           containers (dict root, values, secrets)
-  airflow.configMounts                 airflow.cfg and webserver_config.py   containers
-  airflow.configVolumes                their volumes                         pods
-  airflow.logsVolume                   claim or emptyDir                     pods
-  airflow.waitForMigrations            the init container                    workloads  (dict root, values)
-  airflow.heartbeatProbes              liveness and startup by heartbeat     workloads  (dict root, values, jobType)
+  airflow.podSecurityContext           restricted, user and group            every pod  (dict root, uid, values)
+  airflow.podSettings                  account, scheduling, security         every pod  (dict root, component, values)
+  airflow.componentPod                 whole spec of a component's pod       workloads  (dict root, component, values,
+                                       arguments, secrets, probes, ports, mounts, volumes, jobType)
 */}}
 
 {{- define "airflow.podMetadata" -}}
+{{- $values := default dict .values -}}
 labels:
   {{- include "airflow.selectorLabels" . | nindent 2 }}
   app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}
   app.kubernetes.io/instance: {{ .root.Release.Name }}
   app.kubernetes.io/component: {{ .component }}
   app.kubernetes.io/part-of: airspark
-  {{- with .root.Values.labels }}
+  {{- with mergeOverwrite dict .root.Values.labels (default dict $values.labels) }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- $annotations := merge (dict) .values.podAnnotations .root.Values.airflowPodAnnotations }}
+{{- $annotations := mergeOverwrite dict .root.Values.airflowPodAnnotations (default dict $values.podAnnotations) }}
+{{- $annotations = tpl (toJson $annotations) .root | fromJson }}
+{{- if kindIs "bool" $values.safeToEvict }}
+{{- $_ := set $annotations "cluster-autoscaler.kubernetes.io/safe-to-evict" (toString $values.safeToEvict) }}
+{{- end }}
 {{- with .root.Values.global.imageRevision }}
 {{- $_ := set $annotations "airspark.io/image-revision" (toString .) }}
 {{- end }}
@@ -37,132 +37,134 @@ annotations:
 {{- end -}}
 
 {{- define "airflow.podSecurityContext" -}}
-{{- $context := dict
+{{- $context := .root.Values.securityContexts.disableDefaults | default false | ternary dict (dict
   "runAsNonRoot" true
   "runAsUser" .uid
   "runAsGroup" .root.Values.gid
   "fsGroup" .root.Values.gid
   "fsGroupChangePolicy" "OnRootMismatch"
-  "seccompProfile" (dict "type" "RuntimeDefault") -}}
-{{- toYaml (merge (dict) .root.Values.securityContexts.pod $context) -}}
-{{- end -}}
-
-{{- define "airflow.containerSecurityContext" -}}
-{{- $context := dict
-  "allowPrivilegeEscalation" false
-  "capabilities" (dict "drop" (list "ALL"))
-  "readOnlyRootFilesystem" true -}}
-{{- toYaml (merge (dict) .Values.securityContexts.containers $context) -}}
-{{- end -}}
-
-{{- define "airflow.scheduling" -}}
-{{- with .root.Values.imagePullSecrets }}
-imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
+  "seccompProfile" (dict "type" "RuntimeDefault")) -}}
+{{- range $values := list .root.Values (default dict .values) }}
+{{- $context = mergeOverwrite $context (default dict $values.securityContext) (default dict (default dict $values.securityContexts).pod) }}
 {{- end }}
-{{- with merge (dict) (.values.nodeSelector | default dict) .root.Values.nodeSelector }}
+{{- toYaml $context -}}
+{{- end -}}
+
+{{- define "airflow.podSettings" -}}
+{{- $values := default dict .values -}}
+{{- $all := .root.Values -}}
+enableServiceLinks: {{ $all.enableServiceLinks }}
+securityContext:
+  {{- include "airflow.podSecurityContext" (dict "root" .root "uid" (default $all.uid .uid) "values" $values) | nindent 2 }}
+{{- with $values.terminationGracePeriodSeconds }}
+terminationGracePeriodSeconds: {{ . }}
+{{- end }}
+{{- with include "airflow.imagePullSecrets" .root }}
+imagePullSecrets:
+  {{- . | nindent 2 }}
+{{- end }}
+{{- with mergeOverwrite dict $all.nodeSelector (default dict $values.nodeSelector) }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .values.tolerations | default .root.Values.tolerations }}
+{{- with $values.tolerations | default $all.tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .values.affinity | default .root.Values.affinity }}
+{{- $affinity := $values.affinity | default $all.affinity }}
+{{- with $affinity }}
 affinity:
+  {{- tpl (toYaml .) $.root | nindent 2 }}
+{{- end }}
+{{- $spread := $values.topologySpreadConstraints | default $all.topologySpreadConstraints }}
+{{- if and (not $spread) (not $affinity) .spread }}
+{{- $spread = list (dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway"
+      "labelSelector" (dict "matchLabels" (include "airflow.selectorLabels" . | fromYaml))) }}
+{{- end }}
+{{- with $spread }}
+topologySpreadConstraints:
+  {{- tpl (toYaml .) $.root | nindent 2 }}
+{{- end }}
+{{- with $values.schedulerName | default $all.schedulerName }}
+schedulerName: {{ . }}
+{{- end }}
+{{- with $values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with $values.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- with $values.hostAliases }}
+hostAliases:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{- define "airflow.env" -}}
-{{- $secrets := dict
-  "database" (list "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" (include "airflow.secretName.metadata" .root) "connection")
-  "fernet" (list "AIRFLOW__CORE__FERNET_KEY" (include "airflow.secretName.fernet" .root) "fernet-key")
-  "jwt" (list "AIRFLOW__API_AUTH__JWT_SECRET" (include "airflow.secretName.jwt" .root) "jwt-secret")
-  "api" (list "AIRFLOW__API__SECRET_KEY" (include "airflow.secretName.api" .root) "api-secret-key") -}}
-{{- $env := list -}}
-{{- range .secrets }}
-{{- $secret := get $secrets . -}}
-{{- $env = append $env (dict "name" (index $secret 0)
-      "valueFrom" (dict "secretKeyRef" (dict "name" (index $secret 1) "key" (index $secret 2)))) -}}
-{{- end }}
-{{- with concat $env .root.Values.env .values.env -}}
-{{- toYaml . -}}
-{{- end }}
-{{- end -}}
-
-{{- define "airflow.configMounts" -}}
-- name: config
-  mountPath: {{ .Values.airflowHome }}/airflow.cfg
-  subPath: airflow.cfg
-  readOnly: true
-- name: config
-  mountPath: {{ .Values.airflowHome }}/webserver_config.py
-  subPath: webserver_config.py
-  readOnly: true
-- name: tmp
-  mountPath: /tmp
-{{- end -}}
-
-{{- define "airflow.configVolumes" -}}
-- name: config
-  configMap:
-    name: {{ include "airflow.fullname" . }}-config
-- name: scripts
-  configMap:
-    name: {{ include "airflow.fullname" . }}-scripts
-- name: tmp
-  emptyDir: {}
-{{- end -}}
-
-{{- define "airflow.logsVolume" -}}
-- name: logs
-  {{- if .Values.logs.persistence.enabled }}
-  persistentVolumeClaim:
-    claimName: {{ include "airflow.claimName.logs" . }}
-  {{- else }}
-  emptyDir: {}
-  {{- end }}
-{{- end -}}
-
-{{- define "airflow.logsMount" -}}
-- name: logs
-  mountPath: {{ .Values.airflowHome }}/logs
-  {{- with .Values.logs.persistence.subPath }}
-  subPath: {{ . }}
-  {{- end }}
-{{- end -}}
-
-{{- define "airflow.waitForMigrations" -}}
-{{- if .values.waitForMigrations.enabled }}
+{{- define "airflow.componentPod" -}}
+{{- $values := .values -}}
+{{- $root := .root -}}
+{{- $several := or (gt (int $values.replicas) 1) (dig "hpa" "enabled" false $values) -}}
+serviceAccountName: {{ include "airflow.serviceAccountName" . }}
+automountServiceAccountToken: {{ include "airflow.tokenVolume" . | empty | ternary $values.serviceAccount.automountServiceAccountToken false }}
+{{ include "airflow.podSettings" (merge (dict "spread" $several) .) }}
+{{- $init := include "airflow.initContainers" . }}
+{{- with $init | trim }}
 initContainers:
-  - name: wait-for-airflow-migrations
-    image: {{ include "airflow.image" .root }}
-    imagePullPolicy: {{ .root.Values.images.airflow.pullPolicy }}
-    args: [python, /opt/airspark/wait_for_migrations.py]
-    securityContext:
-      {{- include "airflow.containerSecurityContext" .root | nindent 6 }}
+  {{- . | nindent 2 }}
+{{- end }}
+containers:
+  - name: {{ .component }}
+    image: {{ include "airflow.image" $root }}
+    imagePullPolicy: {{ $root.Values.images.airflow.pullPolicy }}
+    {{- include "airflow.containerBasics" . | nindent 4 }}
     env:
-      {{- include "airflow.env" (dict "root" .root "values" (dict "env" list) "secrets" (list "database")) | nindent 6 }}
-    resources:
-      requests: {cpu: 10m, memory: 64Mi}
-      limits: {memory: 256Mi}
+      {{- include "airflow.env" . | nindent 6 }}
+      {{- with include "airflow.database.asyncEnv" $root | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
+    {{- with include "airflow.envFrom" $root }}
+    envFrom:
+      {{- . | nindent 6 }}
+    {{- end }}
+    {{- with .ports }}
+    ports:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- .probes | trim | nindent 4 }}
     volumeMounts:
+      {{- include "airflow.configMounts" $root | nindent 6 }}
+      {{- toYaml .mounts | nindent 6 }}
       - name: scripts
         mountPath: /opt/airspark
         readOnly: true
-      - name: tmp
-        mountPath: /tmp
-{{- end }}
-{{- end -}}
-
-{{- define "airflow.heartbeatProbes" -}}
-livenessProbe:
-  exec:
-    command: [python, /opt/airspark/heartbeat.py, {{ .jobType }}]
-  {{- toYaml .values.livenessProbe | nindent 2 }}
-startupProbe:
-  exec:
-    command: [python, /opt/airspark/heartbeat.py, {{ .jobType }}, --startup]
-  {{- toYaml .values.startupProbe | nindent 2 }}
+      - name: secrets
+        mountPath: /run/airspark/secrets
+        readOnly: true
+      {{- with include "airflow.database.asyncMount" $root | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
+      {{- with include "airflow.tokenMount" . | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
+      {{- with include "airflow.extraMounts" . | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
+  {{- with include "airflow.logGroomer" . | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with $values.extraContainers }}
+  {{- tpl (toYaml .) $root | nindent 2 }}
+  {{- end }}
+volumes:
+  {{- include "airflow.configVolumes" $root | nindent 2 }}
+  {{- include "airflow.secretFiles" . | nindent 2 }}
+  {{- with include "airflow.tokenVolume" . | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with .volumes }}
+  {{- . | trim | nindent 2 }}
+  {{- end }}
+  {{- with concat $root.Values.volumes (default list $values.extraVolumes) }}
+  {{- tpl (toYaml .) $root | nindent 2 }}
+  {{- end }}
 {{- end -}}

@@ -1,154 +1,132 @@
-"""Migrate the metadata database, make the first user and the connections; safe to run any number of times.
+"""Migrate the metadata database and make users, roles, connections, variables and pools what the values say.
 
 Usage: bootstrap.py settings.json
 
-One process for all of it, because importing Airflow costs several seconds of CPU. A lock in the database is held
-meanwhile: a second bootstrap waits its turn, and so do the pods that wait for the migration, which keeps the API
-server from making roles while this does.
+Safe to run any number of times. One process for all of it, because importing Airflow costs several seconds of CPU.
+A lock in the database is held meanwhile: a second bootstrap waits its turn, and so do the pods that wait for the
+migration, which keeps the API server from making roles while this does.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psycopg2
+from bootstrap_accounts import sync_accounts
+from bootstrap_objects import TABLE, rotate_fernet_key, sync_objects
+from bootstrap_preflight import check_providers, check_schema, check_server, open_database, release_lock, take_lock
+from bootstrap_settings import BootstrapError, load
+from metadata_database import LOCK_KEY, URL_VARIABLE, DatabaseError, reason
 
-# Also in wait_for_migrations.py, which takes the shared side of it.
-LOCK_KEY = 4_151_250_211
-FIELDS = ("conn_type", "description", "host", "login", "password", "schema", "port")
+# Airflow gives up its own lock after 1.8 s, with a stack trace.
+AIRFLOW_LOCK_KEY = 1
+HOLDERS = """
+    SELECT DISTINCT coalesce(nullif(application_name, ''), 'a session without a name'), pid, usename
+    FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'relation' AND granted AND datname = current_database() AND relation >= 16384
+      AND application_name <> current_setting('application_name')
+    LIMIT 5
+"""
 
 
-class BootstrapError(Exception):
-    """What stops the bootstrap; the message is for the operator of the release."""
-
-
-def connect(url: str, deadline_seconds: float) -> Any:
-    """Return a connection as soon as the database answers.
+def migrate(connection: Any, lock_seconds: float) -> None:
+    """Bring the schema to this image's version, the tables of the auth manager included.
 
     Args:
-        url: SQLAlchemy or libpq URL of a PostgreSQL database.
-        deadline_seconds: how long to keep trying.
+        connection: to the metadata database.
+        lock_seconds: how long a step may wait for a table that another session has locked.
 
     Raises:
-        BootstrapError: if it does not answer in time, with the last reason.
+        BootstrapError: if the database refuses a step.
     """
-    libpq_url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
-    where = re.sub(r"//.*@", "//", libpq_url)
-    deadline = time.monotonic() + deadline_seconds
-    said = ""
-    while True:
-        try:
-            connection = psycopg2.connect(libpq_url, connect_timeout=5)
-        except psycopg2.OperationalError as error:
-            reason = str(error).strip().splitlines()[0]
-            if time.monotonic() > deadline:
-                raise BootstrapError(f"no database at {where} after {deadline_seconds:.0f} s: {reason}") from error
-            if reason != said:
-                print(f"waiting for the database: {reason}", flush=True)
-                said = reason
-            time.sleep(1)
-        else:
-            connection.autocommit = True
-            return connection
-
-
-def migrate() -> None:
-    """Bring the schema to this image's version, the tables of the auth manager included."""
     from airflow.utils import db
     from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+    from sqlalchemy import Engine, event
+    from sqlalchemy.exc import DBAPIError
 
-    providers_configuration_loaded(db.upgradedb)()
+    name = connection.info.dsn_parameters.get("application_name", "")
+
+    def prepare(raw: Any, _record: Any) -> None:
+        with raw.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('lock_timeout', %s, false), set_config('application_name', %s, false)",
+                [str(round(lock_seconds * 1000)), name],
+            )
+        raw.commit()
+
+    event.listen(Engine, "connect", prepare)
+    try:
+        providers_configuration_loaded(db.upgradedb)()
+    except DBAPIError as error:
+        # The first error in the chain: Airflow's clean-up fails in the transaction that this one ended.
+        chain, link = [error], error.__context__
+        while link:
+            chain += [link] if isinstance(link, DBAPIError) else []
+            link = link.__context__
+        why = reason(chain[-1].orig or chain[-1])
+        raise BootstrapError(
+            f"the migration failed, and pods that run keep serving: {why}{holders(connection) if 'lock timeout' in why else ''}"
+        ) from error
+    finally:
+        event.remove(Engine, "connect", prepare)
 
 
-def ensure_user(connection: Any, user: dict[str, Any], username: str, password: str) -> str:
-    """Create the first user unless it exists.
+def holders(connection: Any) -> str:
+    """Return which other sessions have tables locked, for which the migration may have waited."""
+    with connection.cursor() as cursor:
+        cursor.execute(HOLDERS)
+        names = ["{} (pid {}, user {})".format(*row) for row in cursor.fetchall()]
+    return f"; these sessions have tables locked: {', '.join(names)}" if names else ""
+
+
+def bootstrap(settings: dict[str, Any]) -> None:
+    """Do everything that the settings ask for, and print a line for each.
 
     Args:
-        connection: to the migrated database.
-        user: role, email, firstName and lastName.
-        username: name to log in with.
-        password: password of a new user; an existing user keeps the one it has.
-
-    Returns:
-        One line that says what was done.
+        settings: see bootstrap_settings.
 
     Raises:
-        BootstrapError: if there is no such role, or the database refuses the user.
+        BootstrapError: if something is in the way.
+        DatabaseError: if the database's URL cannot be read.
     """
-    # Asked in SQL, because importing the auth manager costs seconds of CPU at every upgrade.
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM ab_user WHERE lower(username) = lower(%s)", [username])
-        if cursor.fetchone():
-            return f"user {username}: kept"
-
-    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
-
-    with get_application_builder() as builder:
-        manager = builder.sm
-        role = manager.find_role(user["role"])
-        if role is None:
-            known = ", ".join(sorted(role.name for role in manager.get_all_roles()))
-            raise BootstrapError(f"there is no role {user['role']}; roles are {known}")
-        if not manager.add_user(username, user["firstName"], user["lastName"], user["email"], role, password):
-            raise BootstrapError(f"the user {username} could not be made; is {user['email']} taken by another?")
-    return f"user {username}: created with role {user['role']}"
-
-
-def ensure_connections(connections: dict[str, dict[str, Any]]) -> list[str]:
-    """Create or update connections so that they are as given.
-
-    Args:
-        connections: by connection id: type, description, host, login, password, schema, port, extra.
-
-    Returns:
-        One line per connection that says what was done.
-    """
-    from airflow.models import Connection
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    lines = []
-    with create_session() as session:
-        for conn_id, given in connections.items():
-            wanted = {field: given.get("type" if field == "conn_type" else field) for field in FIELDS}
-            extra = given.get("extra")
-            wanted["extra"] = json.dumps(extra) if isinstance(extra, dict) else extra
-            found = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
-            if found is None:
-                session.add(Connection(conn_id=conn_id, **wanted))
-                lines.append(f"connection {conn_id}: created")
-                continue
-            changed = [field for field, value in wanted.items() if (getattr(found, field) or None) != (value or None)]
-            for field in changed:
-                setattr(found, field, wanted[field])
-            lines.append(f"connection {conn_id}: {'updated ' + ', '.join(changed) if changed else 'kept'}")
-    return lines
+    check_providers(settings["providers"])
+    lock_seconds = settings["lockDeadlineSeconds"]
+    with closing(open_database(os.environ[URL_VARIABLE], settings["databaseDeadlineSeconds"])) as connection:
+        check_server(connection)
+        take_lock(connection, LOCK_KEY, "the bootstrap's lock", lock_seconds)
+        check_schema(connection, settings["migrate"])
+        if settings["migrate"]:
+            started = time.monotonic()
+            take_lock(connection, AIRFLOW_LOCK_KEY, "Airflow's migration lock", lock_seconds)
+            release_lock(connection, AIRFLOW_LOCK_KEY)
+            migrate(connection, lock_seconds)
+            print(f"database: migrated in {time.monotonic() - started:.0f} s", flush=True)
+        with connection.cursor() as cursor:
+            cursor.execute(TABLE)
+        if "," in os.environ.get("AIRFLOW__CORE__FERNET_KEY", ""):
+            rotate_fernet_key()
+            print("fernet key: everything is encrypted with the first of the keys", flush=True)
+        for line in sync_accounts(connection, settings) if settings["authManager"] == "fab" else ():
+            print(line, flush=True)
+        for line in sync_objects(settings):
+            print(line, flush=True)
 
 
 def main(path: str) -> int:
     """Run all steps and return the exit code."""
-    settings = json.loads(Path(path).read_text())
+    started = time.monotonic()
     try:
-        lock = connect(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"], settings["databaseDeadlineSeconds"])
-        started = time.monotonic()
-        with lock.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
-        migrate()
-        print(f"database: migrated in {time.monotonic() - started:.0f} s", flush=True)
-        if settings["user"]:
-            username, password = os.environ["ADMIN_USERNAME"], os.environ["ADMIN_PASSWORD"]
-            print(ensure_user(lock, settings["user"], username, password), flush=True)
-        for line in ensure_connections(settings["connections"]):
-            print(line, flush=True)
-        lock.close()
-    except BootstrapError as error:
+        bootstrap(load(Path(path)))
+    except (BootstrapError, DatabaseError) as error:
         print(f"bootstrap: {error}", file=sys.stderr)
+        return 1
+    except psycopg2.Error as error:
+        print(f"bootstrap: the database: {reason(error)}", file=sys.stderr)
         return 1
     print(f"done in {time.monotonic() - started:.0f} s")
     return 0

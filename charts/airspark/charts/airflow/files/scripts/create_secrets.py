@@ -1,55 +1,47 @@
-"""Create each missing Secret of a release once; never change one that exists.
+"""Make the Secrets of a release: once, and anew only when the values ask for it.
 
 Usage: create_secrets.py secrets.json
 
-The file lists Secrets as {"name", "brought", "keys": {key: how to make it}}. A Secret that somebody brings is
-only checked, and waited for, because it may be applied in the same breath as the release.
+The file lists Secrets as {"name", "brought", "keys": {key: recipe}, "generation", "annotations"}; the recipes are in
+create_secrets_recipes.py. A Secret that somebody brings is only checked, and waited for, because it may be applied in the
+same breath as the release. One that this script made is changed in three cases: it lacks a key, a key is made from
+other values and these changed, or its generation is one that it never had. A rollback to an earlier generation
+therefore changes nothing.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
-import secrets
 import sys
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+
+from create_secrets_recipes import DERIVED, Read, make_value
 
 WAIT_SECONDS = 120.0
+MANAGER = "airspark-bootstrap"
+GENERATION = "airspark.io/generation"
+PAST_GENERATIONS = "airspark.io/past-generations"
+RECIPE = "airspark.io/recipe"
 
 
 class SecretError(Exception):
     """A Secret that cannot be used; the message is for the operator of the release."""
 
 
-def make_value(how: dict[str, Any], read: Callable[[str, str], str]) -> str:
-    """Return the text of one key.
+@dataclass(frozen=True)
+class Secret:
+    """A Secret as it is in the cluster."""
 
-    Args:
-        how: the recipe: kind `token`, `fernet`, `text` (with value) or `url` (with the parts of a database URL).
-        read: returns the text of (Secret, key), for the password inside a URL.
-
-    Raises:
-        SecretError: if the kind is unknown.
-    """
-    kind = how["kind"]
-    if kind == "token":
-        return secrets.token_urlsafe(32)
-    if kind == "fernet":
-        return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-    if kind == "text":
-        return str(how["value"])
-    if kind == "url":
-        password = quote(read(how["passwordFrom"], "password"), safe="")
-        return (
-            f"{how['protocol']}://{quote(how['user'], safe='')}:{password}@{how['host']}:{how['port']}"
-            f"/{how['database']}?sslmode={how['sslmode']}"
-        )
-    raise SecretError(f"unknown kind of value: {kind}")
+    data: dict[str, str]
+    annotations: dict[str, str]
+    ours: bool
+    version: str
 
 
 class Store:
@@ -60,8 +52,8 @@ class Store:
         self.namespace = namespace
         self.release = release
 
-    def get(self, name: str) -> dict[str, str] | None:
-        """Return a Secret's decoded data, or None if there is no such Secret."""
+    def get(self, name: str) -> Secret | None:
+        """Return a Secret, or None if there is no such Secret."""
         from kubernetes.client import ApiException
 
         try:
@@ -70,22 +62,106 @@ class Store:
             if error.status == 404:
                 return None
             raise
-        return {key: base64.b64decode(value).decode() for key, value in (found.data or {}).items()}
+        return Secret(
+            data={key: base64.b64decode(value).decode(errors="replace") for key, value in (found.data or {}).items()},
+            annotations=found.metadata.annotations or {},
+            ours=(found.metadata.labels or {}).get("app.kubernetes.io/managed-by") == MANAGER,
+            version=found.metadata.resource_version,
+        )
 
-    def create(self, name: str, data: dict[str, str]) -> bool:
+    def create(self, name: str, data: dict[str, str], annotations: dict[str, str]) -> bool:
         """Create a Secret; return False if somebody was faster."""
+        # No app.kubernetes.io/instance: tools that reconcile by it would take the Secret for a stray and prune it.
+        labels = {"release": self.release, "tier": "airflow", "app.kubernetes.io/managed-by": MANAGER}
+        metadata = {"name": name, "labels": labels, "annotations": annotations}
+        body = {"metadata": metadata, "type": "Opaque", "stringData": data}
+        return self._done(lambda: self.api.create_namespaced_secret(self.namespace, body))
+
+    def patch(self, name: str, data: dict[str, str], annotations: dict[str, str], version: str) -> bool:
+        """Change a Secret; return False if somebody was faster."""
+        body = {"metadata": {"annotations": annotations, "resourceVersion": version}, "stringData": data}
+        return self._done(lambda: self.api.patch_namespaced_secret(name, self.namespace, body))
+
+    def _done(self, call: Any) -> bool:
         from kubernetes.client import ApiException
 
-        # No app.kubernetes.io/instance: tools that reconcile by it would take the Secret for a stray and prune it.
-        labels = {"release": self.release, "tier": "airflow", "app.kubernetes.io/managed-by": "airspark-bootstrap"}
-        body = {"metadata": {"name": name, "labels": labels}, "type": "Opaque", "stringData": data}
         try:
-            self.api.create_namespaced_secret(self.namespace, body)
+            call()
         except ApiException as error:
             if error.status == 409:
                 return False
             raise
         return True
+
+
+def make(spec: dict[str, Any], wanted: list[str], found: Secret | None, read: Read, renew: bool) -> dict[str, str]:
+    """Return the texts of some keys of a Secret.
+
+    Args:
+        spec: one entry of secrets.json.
+        wanted: the keys to make.
+        found: the Secret as it is.
+        read: returns the text of (Secret, key) of any other Secret.
+        renew: whether the former text of a key counts, as it does in a rotation.
+    """
+    former = found.data if found else {}
+    made: dict[str, str] = {}
+
+    def read_here(name: str, key: str) -> str:
+        own = former | made
+        return own[key] if name == spec["name"] and key in own else read(name, key)
+
+    # What is made from other keys of the same Secret comes after these.
+    for key in sorted(wanted, key=lambda key: spec["keys"][key]["kind"] in (*DERIVED, "jwks")):
+        made[key] = make_value(spec["keys"][key], read_here, former.get(key, "") if renew else "")
+    return made
+
+
+def digests(spec: dict[str, Any], data: dict[str, str]) -> dict[str, str]:
+    """Return the SHA-256 of each key that is made from other values."""
+    derived = [key for key, how in spec["keys"].items() if how["kind"] in DERIVED]
+    return {key: hashlib.sha256(data[key].encode()).hexdigest() for key in derived if key in data}
+
+
+def recipe(found: dict[str, str]) -> dict[str, str]:
+    """Return the annotation that holds such digests, or none without any."""
+    return {RECIPE: json.dumps(found, sort_keys=True)} if found else {}
+
+
+def rotation(spec: dict[str, Any], found: Secret) -> dict[str, str]:
+    """Return the annotations of a Secret's next generation, or none if it is not to be rotated."""
+    generation, current = spec.get("generation"), found.annotations.get(GENERATION)
+    past = json.loads(found.annotations.get(PAST_GENERATIONS, "[]"))
+    if not generation or generation == current or generation in past:
+        return {}
+    return {GENERATION: generation, PAST_GENERATIONS: json.dumps([*past, *([current] if current else [])])}
+
+
+def plan(spec: dict[str, Any], found: Secret, read: Read) -> tuple[str, dict[str, str], dict[str, str]]:
+    """Return what is to change in a Secret that this script made: in words, its data and its annotations.
+
+    Args:
+        spec: one entry of secrets.json.
+        found: the Secret as it is.
+        read: returns the text of (Secret, key) of any other Secret.
+    """
+    annotations = {key: value for key, value in spec.get("annotations", {}).items() if found.annotations.get(key) != value}
+    words = ["annotated"] if annotations else []
+    have = {key: text for key, text in found.data.items() if text}
+    # A Secret from before the annotation was written is judged by its text.
+    before = digests(spec, have) | json.loads(found.annotations.get(RECIPE, "{}"))
+    if renewed := rotation(spec, found):
+        data = make(spec, list(spec["keys"]), found, read, renew=True)
+        words.append(f"rotated to generation {spec['generation']}")
+    else:
+        missing = sorted(set(spec["keys"]) - set(have))
+        data = make(spec, missing, found, read, renew=False)
+        words += [f"added {', '.join(missing)}"] if missing else []
+        fresh = make(spec, list(digests(spec, have)), found, read, renew=False)
+        if changed := sorted(key for key, digest in digests(spec, fresh).items() if digest != before[key]):
+            data |= {key: fresh[key] for key in changed}
+            words.append(f"rewrote {', '.join(changed)}, because what it is made from changed")
+    return "; ".join(words), data, annotations | renewed | recipe(before | digests(spec, data))
 
 
 def ensure(store: Store, spec: dict[str, Any], wait_seconds: float = WAIT_SECONDS) -> str:
@@ -105,9 +181,9 @@ def ensure(store: Store, spec: dict[str, Any], wait_seconds: float = WAIT_SECOND
 
     def read(name: str, key: str) -> str:
         found = store.get(name)
-        if found is None or key not in found:
+        if found is None or not found.data.get(key):
             raise SecretError(f"Secret {name} lacks the key {key}, which Secret {spec['name']} is made from")
-        return found[key]
+        return found.data[key]
 
     name, keys = spec["name"], spec["keys"]
     found = store.get(name)
@@ -117,19 +193,40 @@ def ensure(store: Store, spec: dict[str, Any], wait_seconds: float = WAIT_SECOND
             raise SecretError(f"Secret {name} is named in the values, and does not exist")
         time.sleep(2)
         found = store.get(name)
-    if found is None:
-        if store.create(name, {key: make_value(how, read) for key, how in keys.items()}):
-            return f"Secret {name}: created"
-        found = store.get(name) or {}
-    missing = sorted(set(keys) - set(found))
-    if missing:
-        raise SecretError(f"Secret {name} exists and lacks the key {', '.join(missing)}; add it or delete the Secret")
-    return f"Secret {name}: kept"
+    while True:
+        if found is None:
+            data = make(spec, list(keys), None, read, renew=False)
+            generation = {GENERATION: spec["generation"]} if spec.get("generation") else {}
+            if store.create(name, data, spec.get("annotations", {}) | generation | recipe(digests(spec, data))):
+                return f"Secret {name}: created"
+        elif spec["brought"] or not found.ours:
+            if missing := sorted(key for key in keys if not found.data.get(key)):
+                raise SecretError(f"Secret {name} exists and lacks the key {', '.join(missing)}; add it or delete the Secret")
+            return f"Secret {name}: kept"
+        else:
+            words, data, annotations = plan(spec, found, read)
+            if not words:
+                return f"Secret {name}: kept"
+            if store.patch(name, data, annotations, found.version):
+                return f"Secret {name}: {words}"
+        # Another bootstrap was faster: what is to do depends on what it did.
+        found = store.get(name)
+
+
+def refusal(error: Any) -> str:
+    """Return the sentence about an answer of the Kubernetes API that is no success."""
+    try:
+        message = json.loads(error.body or "{}").get("message")
+    except ValueError:
+        message = None
+    hint = "; its account needs get, create and patch on Secrets" if error.status == 403 else ""
+    return f"the Kubernetes API refused: {message or error.reason}{hint}"
 
 
 def main(path: str) -> int:
     """Work through the list and return the exit code."""
     from kubernetes import client, config
+    from urllib3.exceptions import HTTPError
 
     config.load_incluster_config()
     store = Store(client.CoreV1Api(), os.environ["NAMESPACE"], os.environ["RELEASE"])
@@ -140,8 +237,10 @@ def main(path: str) -> int:
         print(f"bootstrap: {error}", file=sys.stderr)
         return 1
     except client.ApiException as error:
-        reason = json.loads(error.body or "{}").get("message", error.reason)
-        print(f"bootstrap: the Kubernetes API refused: {reason}", file=sys.stderr)
+        print(f"bootstrap: {refusal(error)}", file=sys.stderr)
+        return 1
+    except HTTPError as error:
+        print(f"bootstrap: the Kubernetes API does not answer: {error}", file=sys.stderr)
         return 1
     return 0
 

@@ -1,0 +1,25 @@
+#!/bin/bash
+# Dump the metadata database to /backups, read the dump back, and keep the newest RETENTION ones.
+#
+#   DATABASE_URL   SQLAlchemy or libpq URL of the database
+#   RETENTION      dumps that are kept
+set -euo pipefail
+shopt -s nullglob
+
+# A dump holds password hashes and, encrypted, the connections' passwords.
+umask 0077
+file=/backups/airflow-$(date --utc +%Y%m%dT%H%M%SZ).dump
+# What a job that was killed left; no two jobs run at a time.
+rm -f /backups/airflow-*.part
+trap 'rm -f "$file.part"' EXIT
+
+pg_dump --format=custom --no-owner --no-acl --file="$file.part" --dbname="${DATABASE_URL/#postgresql+psycopg2:/postgresql:}"
+pg_restore --file=/dev/null "$file.part"
+mv "$file.part" "$file"
+echo "wrote $file, $(stat --format=%s "$file") bytes"
+
+dumps=(/backups/airflow-*.dump)
+for ((old = 0; old < ${#dumps[@]} - RETENTION; old++)); do
+  rm "${dumps[old]}"
+  echo "removed ${dumps[old]}"
+done

@@ -1,0 +1,154 @@
+"""The KubernetesExecutor, telling in a task's own log why its pod did not start or was lost.
+
+Airflow leaves that in the scheduler's log, and an empty log to the task. The scheduler alone runs this class, under the
+name of the one it extends; a reason that cannot be written is never a reason to stop.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.cncf.kubernetes.executors import kubernetes_executor
+from airflow.utils.state import TaskInstanceState
+
+# How often pods that wait for a node or a volume are looked at, and how long one may wait unmentioned.
+LOOK_SECONDS = 15.0
+# Waiting states of every start, which say nothing.
+ORDINARY = {"ContainerCreating", "PodInitializing", ""}
+
+
+def reason(pod: dict[str, Any]) -> str:
+    """Return in one sentence what keeps a pod from running or what ended it, or an empty text.
+
+    Args:
+        pod: a Pod as the Kubernetes API describes it (names in camel case).
+    """
+    status = pod.get("status", {})
+    containers = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
+    for container in containers:
+        waiting = container.get("state", {}).get("waiting") or {}
+        if waiting.get("reason", "") not in ORDINARY:
+            return f"container {container['name']} waits: {waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
+    for container in containers:
+        ended = container.get("state", {}).get("terminated") or {}
+        if ended.get("reason") == "OOMKilled":
+            return (
+                f"container {container['name']} used more memory than its limit and was killed (OOMKilled); "
+                "raise `workers.kubernetes.resources.limits.memory` or ask for a larger pod template"
+            )
+        if ended.get("exitCode"):
+            return f"container {container['name']} ended with code {ended['exitCode']}: {ended.get('reason', 'Error')}"
+    for condition in status.get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return f"no node takes it: {condition.get('message', '')}"
+    return ": ".join(filter(None, [status.get("reason"), status.get("message")]))
+
+
+def refusal(error: Exception) -> str:
+    """Return what the Kubernetes API says about a pod that it refused."""
+    body = getattr(error, "body", None)
+    try:
+        return str(json.loads(body)["message"]) if body else str(error)
+    except (ValueError, KeyError, TypeError):
+        return str(body or error)
+
+
+def append(key: Any, text: str) -> None:
+    """Append a line to the log of one try of a task, where the API server reads it, an object store included.
+
+    Args:
+        key: of the task instance, with its try.
+        text: what happened, and what to do.
+    """
+    from airflow.configuration import conf
+    from airflow.logging_config import get_remote_task_log
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.log.file_task_handler import FileTaskHandler
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        instance = session.scalar(select(TaskInstance).where(TaskInstance.filter_for_tis([key])))
+        if instance is None:
+            return
+        folder = conf.get_mandatory_value("logging", "base_log_folder")
+        name = FileTaskHandler(folder)._render_filename(instance, key.try_number, session=session)
+        path = Path(folder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        line = {"timestamp": datetime.now(timezone.utc).isoformat(), "level": "error", "logger": "airspark.pod", "event": text}
+        with path.open("a") as log:
+            log.write(json.dumps(line) + "\n")
+        if remote := get_remote_task_log():
+            remote.upload(name, instance)
+
+
+class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
+    """The KubernetesExecutor with launch failures in the task's log."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._said: dict[Any, str] = {}
+        self._next_look = 0.0
+
+    def _say(self, key: Any, text: str) -> None:
+        """Write a reason once into the log of a task."""
+        if not text or self._said.get(key) == text:
+            return
+        self._said[key] = text
+        try:
+            append(key, text)
+        except Exception:
+            self.log.exception("Could not write into the log of %s: %s", key, text)
+
+    def _pod(self, name: str, namespace: str) -> dict[str, Any]:
+        """Return a pod as the API describes it, or nothing if it is gone."""
+        from kubernetes.client.rest import ApiException
+
+        try:
+            return self._plain(self.kube_client.read_namespaced_pod(name, namespace))
+        except ApiException:
+            return {}
+
+    def _plain(self, found: Any) -> dict[str, Any]:
+        return dict(self.kube_client.api_client.sanitize_for_serialization(found))
+
+    def _change_state(self, results: Any, **kwargs: Any) -> None:
+        if results.state == TaskInstanceState.FAILED:
+            why = reason(self._pod(results.pod_name, results.namespace)) or "it was deleted, or its node was lost"
+            self._say(results.key, f"The pod {results.pod_name} of this task failed: {why}")
+        super()._change_state(results, **kwargs)
+        if results.key not in self.running:
+            self._said.pop(results.key, None)
+
+    def _handle_pod_publish_error(self, task: Any, e: Exception) -> bool:
+        self._say(task.key, f"The Kubernetes API refused the pod of this task: {refusal(e)}")
+        return super()._handle_pod_publish_error(task, e)
+
+    def sync(self) -> None:
+        """Do one round of the executor's work, and now and then look at pods that wait."""
+        super().sync()
+        if self.running and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK_SECONDS
+            try:
+                self._look_at_waiting_pods()
+            except Exception:
+                self.log.exception("Could not look at waiting pods")
+
+    def _look_at_waiting_pods(self) -> None:
+        """Say of each pending pod what it waits for."""
+        from airflow.providers.cncf.kubernetes.kubernetes_helper_functions import annotations_to_key
+
+        found = self.kube_client.list_namespaced_pod(
+            self.kube_config.kube_namespace,
+            field_selector="status.phase=Pending",
+            label_selector=f"kubernetes_executor=True,airflow-worker={self.scheduler_job_id}",
+        )
+        for pod in self._plain(found).get("items", []):
+            key = annotations_to_key(pod["metadata"].get("annotations", {}))
+            why = reason(pod)
+            if key and why:
+                self._say(key, f"The pod {pod['metadata']['name']} of this task waits: {why}")

@@ -1,0 +1,98 @@
+{{/*
+The bootstrap Job's pod.
+
+  airflow.bootstrap.podSpec     spec of the pod                                           job, hash
+  airflow.bootstrap.hash        first 8 of the SHA-256 of all it depends on               job
+*/}}
+
+{{- define "airflow.bootstrap.podSpec" -}}
+{{- $component := include "airflow.bootstrap.component" . | fromJson | merge (dict "root" .) -}}
+serviceAccountName: {{ include "airflow.serviceAccountName" $component }}
+automountServiceAccountToken: false
+restartPolicy: {{ coalesce .Values.migrateDatabaseJob.restartPolicy .Values.createUserJob.restartPolicy "OnFailure" }}
+{{ include "airflow.podSettings" $component }}
+initContainers:
+  - name: create-secrets
+    image: {{ include "airflow.image" . }}
+    imagePullPolicy: {{ .Values.images.airflow.pullPolicy }}
+    args: [python, /opt/bootstrap/create_secrets.py, /opt/bootstrap/secrets.json]
+    securityContext:
+      {{- include "airflow.containerSecurityContext" $component | nindent 6 }}
+    env:
+      - name: NAMESPACE
+        value: {{ .Release.Namespace }}
+      - name: RELEASE
+        value: {{ .Release.Name }}
+    resources:
+      {{- toYaml .Values.bootstrap.resources | nindent 6 }}
+    volumeMounts:
+      - name: bootstrap
+        mountPath: /opt/bootstrap
+        readOnly: true
+      # Only this container can talk to the Kubernetes API.
+      - name: token
+        mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+        readOnly: true
+      - name: tmp
+        mountPath: /tmp
+  {{- with $component.values.extraInitContainers }}
+  {{- tpl (toYaml .) $ | nindent 2 }}
+  {{- end }}
+containers:
+  - name: bootstrap
+    image: {{ include "airflow.image" . }}
+    imagePullPolicy: {{ .Values.images.airflow.pullPolicy }}
+    args: [python, /opt/bootstrap/bootstrap.py, /opt/bootstrap/settings.json]
+    securityContext:
+      {{- include "airflow.containerSecurityContext" $component | nindent 6 }}
+    env:
+      {{- include "airflow.bootstrap.env" . | trim | nindent 6 }}
+    {{- if include "airflow.bootstrap.customEnv" . }}
+    {{- with include "airflow.envFrom" . }}
+    envFrom:
+      {{- . | nindent 6 }}
+    {{- end }}
+    {{- end }}
+    resources:
+      {{- toYaml .Values.bootstrap.resources | nindent 6 }}
+    volumeMounts:
+      {{- include "airflow.configMounts" . | nindent 6 }}
+      - name: bootstrap
+        mountPath: /opt/bootstrap
+        readOnly: true
+      - name: logs
+        mountPath: {{ .Values.airflowHome }}/logs
+      {{- include "airflow.extraMounts" $component | nindent 6 }}
+  {{- with $component.values.extraContainers }}
+  {{- tpl (toYaml .) $ | nindent 2 }}
+  {{- end }}
+volumes:
+  - name: bootstrap
+    configMap:
+      name: {{ include "airflow.fullname" . }}-bootstrap
+  {{- include "airflow.configVolumes" . | nindent 2 }}
+  - name: token
+    projected:
+      sources:
+        - serviceAccountToken: {path: token, expirationSeconds: 3600}
+        - configMap:
+            name: kube-root-ca.crt
+            items: [{key: ca.crt, path: ca.crt}]
+  - name: logs
+    emptyDir: {}
+  {{- with concat .Values.volumes (default list $component.values.extraVolumes) }}
+  {{- tpl (toYaml .) $ | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "airflow.bootstrap.hash" -}}
+{{- $parts := list
+  (include "airflow.bootstrap.podSpec" .)
+  (include "airflow.bootstrap.files" .)
+  (include "airflow.config.cfg" .)
+  (include "airflow.webserverConfig" .)
+  (tpl .Values.airflowLocalSettings .)
+  (include "airflow.podMetadata" (include "airflow.bootstrap.component" . | fromJson | merge (dict "root" .)))
+  (toString .Values.bootstrap.backoffLimit) -}}
+{{- join "\n" $parts | sha256sum | trunc 8 -}}
+{{- end -}}

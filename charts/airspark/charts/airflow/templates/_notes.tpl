@@ -1,0 +1,141 @@
+{{/*
+What is said after an installation, by this chart's NOTES.txt and by a parent's.
+
+  airflow.notes.facts       what was installed
+  airflow.notes.logMode     access mode of the log claim that the chart makes       facts, warnings
+  airflow.notes.checks      how to see that it works, and where to look if not
+  airflow.notes.access      where the UI is and how to log in
+  airflow.notes.address     the UI's address by the type of the Service    access
+  airflow.notes.warnings    what is not fit for production
+*/}}
+
+{{- define "airflow.notes.facts" -}}
+Airflow {{ .Values.airflowVersion }}
+  Pods      API server ({{ .Values.apiServer.replicas }}), scheduler ({{ .Values.scheduler.replicas }}), DAG processor ({{ .Values.dagProcessor.replicas }})
+  {{- if .Values.triggerer.enabled }}, triggerer ({{ .Values.triggerer.replicas }}){{ end }}
+  {{- if .Values.pgbouncer.enabled }}, PgBouncer ({{ .Values.pgbouncer.replicas }}){{ end }}; one more for each task
+  Database  {{ if and .Values.postgresql.enabled (not .Values.data.metadataConnection.host) }}PostgreSQL of this chart, {{ include "airflow.fullname" . }}-postgresql{{ else }}{{ default (printf "of the Secret %s" (include "airflow.secretName.metadata" .)) .Values.data.metadataConnection.host }}{{ end }}
+  DAGs      {{ if .Values.dags.gitSync.enabled -}}
+from Git, {{ regexReplaceAll "//[^@/]*@" .Values.dags.gitSync.repo "//" }}
+{{- else if .Values.dags.persistence.enabled -}}
+from the claim {{ include "airflow.claimName.dags" . }} ({{ .Values.dags.persistence.accessMode }})
+{{- else if include "airflow.helmTest.bakedDags" . -}}
+from the image {{ include "airflow.image" . }}
+{{- else -}}
+from the bundles {{ range $index, $bundle := .Values.dagProcessor.dagBundleConfigList }}{{ if $index }}, {{ end }}{{ $bundle.name }}{{ end }}
+{{- end }}
+  Logs      {{ if .Values.logs.remote.enabled }}sent to {{ .Values.logs.remote.folder }}
+{{- else if or .Values.elasticsearch.enabled .Values.opensearch.enabled }}in {{ .Values.elasticsearch.enabled | ternary "Elasticsearch" "OpenSearch" }}
+{{- else if include "airflow.logs.remote" . }}sent away, as `config.logging` says
+{{- else if include "airflow.logs.claimed" . }}on the claim {{ include "airflow.claimName.logs" . }}{{ with include "airflow.notes.logMode" . }} ({{ . }}){{ end }}
+{{- else }}in each pod, until it is gone
+{{- end }}
+  Login     {{ get (dict "fab" "user name and password" "oidc" (printf "OpenID Connect, %s" .Values.auth.oidc.issuer) "simple" "none: everybody is an administrator") .Values.auth.manager }}
+{{- end -}}
+
+{{- define "airflow.notes.logMode" -}}
+{{- if not .Values.logs.persistence.existingClaim -}}
+{{- .Values.logs.persistence.accessMode | default (include "airflow.logs.several" . | fromJsonArray | empty | ternary "ReadWriteOnce" "ReadWriteMany") -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "airflow.notes.checks" -}}
+{{- $kubectl := printf "kubectl -n %s" .Release.Namespace -}}
+The first start makes secrets and database, and takes a minute or two:
+  {{ $kubectl }} wait --for=condition=Available deployment -l release={{ .Release.Name }} --timeout=10m
+If it takes longer, see what it waits for:
+  {{ $kubectl }} logs job/{{ include "airflow.fullname" . }}-bootstrap-{{ include "airflow.bootstrap.hash" . }} --all-containers
+  {{ $kubectl }} get events --field-selector type=Warning
+{{- if .Values.helmTest.enabled }}
+Then test it, up to a task that runs:
+  helm -n {{ .Release.Namespace }} test {{ .Release.Name }} --logs
+{{- end }}
+{{- end -}}
+
+{{- define "airflow.notes.address" -}}
+{{- $kubectl := printf "kubectl -n %s" .Release.Namespace -}}
+{{- $service := printf "%s-api-server" (include "airflow.fullname" .) -}}
+{{- $port := include "airflow.apiServer.port" . -}}
+{{- $path := include "airflow.api.basePath" . -}}
+{{- if eq .Values.apiServer.service.type "NodePort" -}}
+  echo "http://$(kubectl get nodes -o jsonpath='{.items[0].status.addresses[?(@.type=="InternalIP")].address}'):$({{ $kubectl }} get service {{ $service }} -o jsonpath='{.spec.ports[?(@.port=={{ $port }})].nodePort}'){{ $path }}/"
+{{- else if eq .Values.apiServer.service.type "LoadBalancer" -}}
+  {{ $kubectl }} wait --for=jsonpath='{.status.loadBalancer.ingress}' service/{{ $service }} --timeout=10m
+  echo "http://$({{ $kubectl }} get service {{ $service }} -o jsonpath='{.status.loadBalancer.ingress[0].ip}{.status.loadBalancer.ingress[0].hostname}'):{{ $port }}{{ $path }}/"
+{{- else -}}
+  {{ $kubectl }} port-forward service/{{ $service }} 8080:{{ $port }}
+{{- end }}
+{{- end -}}
+
+{{- define "airflow.notes.access" -}}
+{{- $kubectl := printf "kubectl -n %s" .Release.Namespace -}}
+{{- $path := include "airflow.api.basePath" . -}}
+{{- $base := tpl (toString (dig "api" "base_url" "" .Values.config)) . | trimSuffix "/" -}}
+Airflow's UI and API{{ if eq .Values.apiServer.service.type "ClusterIP" }}, http://localhost:8080{{ $path }}/{{ end }}:
+  {{ include "airflow.notes.address" . | trim }}
+{{- if include "airflow.ingress.enabled" . }}
+Through the Ingress ({{ $kubectl }} get ingress {{ include "airflow.fullname" . }}-ingress):
+{{- range (include "airflow.ingress.hosts" (dict "root" . "ingress" .Values.ingress.apiServer) | fromJson).hosts }}
+  {{ empty .tls.enabled | ternary "http" "https" }}://{{ default "<any host>" .name }}{{ tpl (default $path $.Values.ingress.apiServer.path) $ | trimSuffix "/" }}/
+{{- end }}
+{{- end }}
+{{- with .Values.apiServer.httpRoute }}
+{{- if .enabled }}
+Through the Gateway{{ range .parentRefs }} {{ .name }}{{ end }} ({{ $kubectl }} describe httproute {{ include "airflow.fullname" $ }}-api-server-httproute):
+{{- range .hostnames | default (list "<any host>") }}
+  {{ hasPrefix "https:" $base | ternary "https" "http" }}://{{ tpl . $ }}{{ $path }}/
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $first := and .Values.createUserJob.enabled (ne .Values.auth.manager "simple") }}
+{{- if eq .Values.auth.manager "oidc" }}
+  login     by the button `{{ .Values.auth.oidc.providerName }}`; the provider sends back to {{ default "http://localhost:8080" $base }}/auth/oauth-authorized/{{ .Values.auth.oidc.providerName }}
+{{- if $first }}
+For the REST API there is also a user with a password, who gets tokens from /auth/token:
+{{- end }}
+{{- end }}
+{{- if $first }}
+  user      {{ empty .Values.createUserJob.existingSecret | ternary .Values.createUserJob.defaultUser.username (printf "%s get secret %s -o jsonpath='{.data.username}' | base64 -d" $kubectl (include "airflow.secretName.admin" .)) }}
+  password  {{ $kubectl }} get secret {{ include "airflow.secretName.admin" . }} -o jsonpath='{.data.password}' | base64 -d
+{{- end }}
+{{- end -}}
+
+{{- define "airflow.notes.warnings" -}}
+{{- $said := list -}}
+{{- if eq .Values.auth.manager "simple" }}
+{{- $said = append $said "ANYBODY WHO REACHES THE API SERVER IS AN ADMINISTRATOR (auth.manager: simple), and may run any code in task pods. For development only: set `fab` or `oidc`." }}
+{{- end }}
+{{- if not (or (include "airflow.logs.claimed" .) (include "airflow.logs.remote" .)) }}
+{{- $said = append $said "Task logs are lost with their pods: set `logs.persistence.enabled`, or `logs.remote`." }}
+{{- end }}
+{{- $once := list }}
+{{- if and (include "airflow.logs.claimed" .) (include "airflow.logs.several" . | fromJsonArray) (hasPrefix "ReadWriteOnce" (include "airflow.notes.logMode" .)) }}
+{{- $once = append $once "logs" }}
+{{- end }}
+{{- with .Values.dags.persistence }}
+{{- if and .enabled (hasPrefix "ReadWriteOnce" .accessMode) }}{{ $once = append $once "dags" }}{{ end }}
+{{- end }}
+{{- range $once }}
+{{- $said = append $said (printf "The claim %s is for the pods of one node, and several pods mount it: on several nodes set `%s.persistence.accessMode: ReadWriteMany`." (include (printf "airflow.claimName.%s" .) $) .) }}
+{{- end }}
+{{- if and .Values.postgresql.enabled (not .Values.data.metadataConnection.host) (not .Values.data.metadataSecretName) }}
+{{- $said = append $said "The database is one pod on one claim, for small installations: bring your own by `data.metadataSecretName`, or back this one up." }}
+{{- end }}
+{{- if not .Values.networkPolicies.enabled }}
+{{- $said = append $said "Every pod of the cluster may reach the database and the API server: set `networkPolicies.enabled`." }}
+{{- end }}
+{{- if include "airflow.ingress.enabled" . }}
+{{- range (include "airflow.ingress.hosts" (dict "root" . "ingress" .Values.ingress.apiServer) | fromJson).hosts }}
+{{- if not .tls.enabled }}
+{{- $said = append $said (printf "Passwords for %s travel in the clear unless something before the Ingress ends TLS: set `ingress.apiServer.hosts[].tls`." (default "any host" .name)) }}
+{{- end }}
+{{- end }}
+{{- $path := tpl (default "" .Values.ingress.apiServer.path) . | trimSuffix "/" }}
+{{- if and $path (ne $path (include "airflow.api.basePath" .)) }}
+{{- $said = append $said (printf "The Ingress serves %s, and Airflow believes to be at %s: give `config.api.base_url` the same path." $path (include "airflow.api.path" .)) }}
+{{- end }}
+{{- end }}
+{{- range $said }}
+  ! {{ . }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,39 @@
+{{/*
+Access to the Kubernetes API. docs/rbac.md says why each verb is there.
+
+  airflow.role          a Role, or a ClusterRole with multiNamespaceMode       (dict root, component, name, rules)
+  airflow.roleBinding   its binding                                            (dict root, component, name, subjects)
+*/}}
+
+{{- define "airflow.role" -}}
+{{- $wide := and .root.Values.multiNamespaceMode .wide -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $wide | ternary "ClusterRole" "Role" }}
+metadata:
+  name: {{ $wide | ternary (printf "%s-" .root.Release.Namespace) "" }}{{ include "airflow.fullname" .root }}-{{ .name }}-role
+  labels:
+    {{- include "airflow.labels" . | nindent 4 }}
+rules:
+  {{- .rules | trim | nindent 2 }}
+{{- end -}}
+
+{{- define "airflow.roleBinding" -}}
+{{- $wide := and .root.Values.multiNamespaceMode .wide -}}
+{{- $prefix := $wide | ternary (printf "%s-" .root.Release.Namespace) "" -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $wide | ternary "ClusterRoleBinding" "RoleBinding" }}
+metadata:
+  name: {{ $prefix }}{{ include "airflow.fullname" .root }}-{{ .name }}-rolebinding
+  labels:
+    {{- include "airflow.labels" . | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ $wide | ternary "ClusterRole" "Role" }}
+  name: {{ $prefix }}{{ include "airflow.fullname" .root }}-{{ .name }}-role
+subjects:
+  {{- range .subjects }}
+  - kind: ServiceAccount
+    name: {{ . }}
+    namespace: {{ $.root.Release.Namespace }}
+  {{- end }}
+{{- end -}}

@@ -1,0 +1,66 @@
+{{/*
+The Secrets that the bootstrap Job makes or checks.
+
+  airflow.bootstrap.databaseUrls   recipes of the metadata Secret's keys          secrets
+  airflow.bootstrap.secrets        Secrets it makes or checks, as JSON            role, configmap
+*/}}
+
+{{- define "airflow.bootstrap.databaseUrls" -}}
+{{- $connection := .Values.data.metadataConnection -}}
+{{- $url := dict "kind" "url" "protocol" $connection.protocol "user" $connection.user "port" $connection.port
+      "database" $connection.db "sslmode" $connection.sslmode "host" (include "airflow.database.host" .)
+      "passwordFrom" (include "airflow.secretName.databasePassword" .) -}}
+{{- with include "airflow.database.ca" (dict "root" . "sslmode" $connection.sslmode) }}
+{{- $_ := set $url "sslrootcert" . }}
+{{- end }}
+{{- if .Values.pgbouncer.enabled }}
+{{- $bouncer := merge (dict "host" (printf "%s-pgbouncer.%s.svc" (include "airflow.fullname" .) .Release.Namespace)
+      "port" .Values.ports.pgbouncer "database" (printf "%s-metadata" .Release.Name) "sslmode" "prefer") (omit $url "sslrootcert") -}}
+{{- toJson (dict (include "airflow.secretKey.metadata" .) $bouncer "direct" $url) -}}
+{{- else -}}
+{{- toJson (dict (include "airflow.secretKey.metadata" .) $url) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "airflow.bootstrap.secrets" -}}
+{{- $all := .Values -}}
+{{- $random := dict "kind" "token" -}}
+{{- $secrets := list -}}
+{{- if $all.postgresql.enabled }}
+{{- $secrets = append $secrets (dict "name" (include "airflow.secretName.postgresql" .) "brought" (not (empty $all.postgresql.auth.existingSecret))
+      "generation" $all.rotation.databasePassword "keys" (dict "password" $random)) -}}
+{{- end }}
+{{- if $all.data.metadataConnection.passwordSecretName }}
+{{- $secrets = append $secrets (dict "name" $all.data.metadataConnection.passwordSecretName "brought" true "keys" (dict "password" $random)) -}}
+{{- end }}
+{{- $secrets = append $secrets (dict "name" (include "airflow.secretName.metadata" .) "brought" (not (empty $all.data.metadataSecretName))
+      "annotations" (default dict $all.data.metadataConnection.secretAnnotations)
+      "keys" (include "airflow.bootstrap.databaseUrls" . | fromJson)) -}}
+{{- $secrets = append $secrets (dict "name" (include "airflow.secretName.fernet" .) "brought" (not (empty $all.fernetKeySecretName))
+      "generation" $all.rotation.fernetKey "annotations" (default dict $all.fernetKeySecretAnnotations) "keys" (dict "fernet-key" (dict "kind" "fernet"))) -}}
+{{- if $all.jwtKeyPair.enabled }}
+{{- $name := include "airflow.secretName.jwtKeys" . -}}
+{{- $secrets = append $secrets (dict "name" $name "brought" (not (empty $all.jwtKeyPair.secretName)) "generation" $all.rotation.jwtSecret
+      "annotations" (default dict $all.jwtSecretAnnotations)
+      "keys" (dict "private-key.pem" (dict "kind" "rsaPrivateKey") "jwks.json" (dict "kind" "jwks" "from" $name "key" "private-key.pem"))) -}}
+{{- else }}
+{{- $secrets = append $secrets (dict "name" (include "airflow.secretName.jwt" .) "brought" (not (empty $all.jwtSecretName))
+      "generation" $all.rotation.jwtSecret "annotations" (default dict $all.jwtSecretAnnotations) "keys" (dict "jwt-secret" $random)) -}}
+{{- end }}
+{{- $secrets = append $secrets (dict "name" (include "airflow.secretName.api" .) "brought" (not (empty $all.apiSecretKeySecretName))
+      "generation" $all.rotation.apiSecretKey "annotations" (default dict $all.apiSecretAnnotations) "keys" (dict "api-secret-key" $random)) -}}
+{{- if and $all.createUserJob.enabled (ne $all.auth.manager "simple") }}
+{{- $secrets = append $secrets (dict "name" (include "airflow.secretName.admin" .) "brought" (not (empty $all.createUserJob.existingSecret))
+      "generation" $all.rotation.adminPassword
+      "keys" (dict "username" (dict "kind" "text" "value" $all.createUserJob.defaultUser.username) "password" $random)) -}}
+{{- end }}
+{{- range $name, $user := $all.users }}
+{{- if and $user (not $user.password) }}
+{{- $secrets = append $secrets (dict "name" (include "airflow.secretName.user" (dict "root" $ "name" $name)) "brought" false "keys" (dict "password" $random)) -}}
+{{- end }}
+{{- end }}
+{{- with include "airflow.pgbouncer.secrets" . | fromJsonArray }}
+{{- $secrets = concat $secrets . }}
+{{- end }}
+{{- toJson $secrets -}}
+{{- end -}}
