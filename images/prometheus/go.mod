@@ -1,4 +1,4 @@
-// go.sum holds what this build takes: rm go.sum; go list -mod=mod -deps -tags remove_all_sd <the package>
+// go.sum holds what the server and promtool take: rm go.sum; go list -mod=mod -deps -tags remove_all_sd <both packages>
 module airspark.local/prometheus
 
 go 1.26.0

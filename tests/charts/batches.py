@@ -22,14 +22,24 @@ def values(paths: Paths) -> Object:
     return whole
 
 
-def _meet(one: Iterable[str], other: Iterable[str]) -> bool:
-    """Whether a path of one is a path of the other, or above or below it."""
-    others = [f"{path}." for path in other]
-    return any(a.startswith(b) or b.startswith(a) for a in (f"{path}." for path in one) for b in others)
+def meet(one: Paths, other: Paths) -> bool:
+    """Whether two sets of values contradict: one sets what the other sets differently, or something above or below it."""
+    for path, value in one.items():
+        for there, given in other.items():
+            if path == there and value == given:
+                continue
+            if f"{path}.".startswith(f"{there}.") or f"{there}.".startswith(f"{path}."):
+                return True
+    return False
+
+
+def over(base: Paths, paths: Paths) -> Paths:
+    """Return values over a base, whose contradicting paths go."""
+    return {**{path: value for path, value in base.items() if not meet({path: value}, paths)}, **paths}
 
 
 def batches(cases: Mapping[str, Paths], alone: Iterable[str] = (), size: int = 100) -> dict[str, Paths]:
-    """Put cases that set different keys together.
+    """Put cases that do not contradict each other together.
 
     Args:
         cases: values by dotted path, by the case's name.
@@ -45,7 +55,7 @@ def batches(cases: Mapping[str, Paths], alone: Iterable[str] = (), size: int = 1
         if name in found:
             continue
         for together, names in groups:
-            if len(names) < size and not _meet(paths, together):
+            if len(names) < size and not meet(paths, together):
                 together.update(paths)
                 names.append(name)
                 break

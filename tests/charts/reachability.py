@@ -108,14 +108,14 @@ def selecting(policies: list[Object], pod: Endpoint, direction: str = "") -> lis
     """Return the policies that hold for a pod.
 
     Args:
-        policies: NetworkPolicies, each with its namespace or for the pod's.
+        policies: NetworkPolicies, each with its namespace.
         pod: the pod.
         direction: `Ingress` or `Egress`, or nothing for both.
     """
     return [
         policy
         for policy in policies
-        if policy["metadata"].get("namespace", pod.namespace) == pod.namespace
+        if policy["metadata"]["namespace"] == pod.namespace
         and selects(policy["spec"]["podSelector"], pod.labels)
         and (not direction or direction in policy["spec"]["policyTypes"])
     ]
@@ -137,7 +137,7 @@ def allowed(policies: list[Object], source: Endpoint, target: Endpoint, port: in
     """Return whether a connection is let out at its source and in at its target.
 
     Args:
-        policies: all NetworkPolicies of the cluster.
+        policies: all NetworkPolicies of the cluster, each with its namespace.
         source: who connects.
         target: to whom.
         port: the target's port, after a Service has been resolved.

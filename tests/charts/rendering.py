@@ -89,11 +89,9 @@ def task_pod(objects: list[Object], name: str = "pod_template_file") -> Object:
 
 def pods(objects: list[Object]) -> dict[str, Object]:
     """Return metadata and spec of every pod by its component, the task pod among them."""
-    found = {
-        item["spec"]["template"]["metadata"]["labels"]["component"]: item["spec"]["template"]
-        for item in objects
-        if item["kind"] in ("Deployment", "StatefulSet", "Job", "DaemonSet")
-    }
+    specs = [item["spec"] for item in objects if item["kind"] in ("Deployment", "StatefulSet", "Job", "DaemonSet")]
+    specs += [item["spec"]["jobTemplate"]["spec"] for item in objects if item["kind"] == "CronJob"]
+    found = {spec["template"]["metadata"]["labels"]["component"]: spec["template"] for spec in specs}
     if any(item["metadata"]["name"] == "airspark-pod-templates" for item in objects):
         pod = task_pod(objects)
         found[pod["metadata"]["labels"]["component"]] = pod

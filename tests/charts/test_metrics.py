@@ -319,6 +319,11 @@ def should_name_the_same_alerts_and_defaults_in_the_schema_as_in_the_rules() -> 
         assert described[name] is not None and str(described[name]).endswith(f"; default {default}"), name
 
 
+def should_explain_each_alert_in_the_documentation() -> None:
+    text = (CHARTS.parent / "docs/observability.md").read_text()
+    assert [name for name in get_args(Alert) if name not in text] == []
+
+
 THRESHOLDS = {
     "heartbeatMinutes": ("AirflowSchedulerHeartbeatMissing", "for", "7m"),
     "executorFullMinutes": ("AirflowExecutorFull", "for", "7m"),

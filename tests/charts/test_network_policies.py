@@ -15,6 +15,8 @@ from rendering import NAMESPACE, Object, nested, render, text
 
 HERE = Path(__file__).resolve().parent
 EVERYTHING = yaml.safe_load((HERE / "everything-on.yaml").read_text())
+OPTIONAL = ("statsd", "pgbouncer", "cleanup", "databaseCleanup", "backup")
+EVERY_PART = {"airflow": {part: {"enabled": True} for part in OPTIONAL}}
 #: Task pods reach everything by default, which would hide what other keys open for them.
 NARROW: Object = {"networkPolicies": {"tasks": {"extraEgress": []}}}
 CASES: list[Object] = yaml.safe_load((HERE / "network-policies.yaml").read_text())
@@ -112,15 +114,16 @@ def should_evaluate_a_rule_as_kubernetes_documents_it(case: str) -> None:
         f"{other.name}:{port}"
         for other in (NEIGHBOUR, PROMETHEUS, POD, OUTSIDE)
         for port in (80, 81)
-        if allowed([{"metadata": {}, "spec": spec}], other, shop, port)
+        if allowed([{"metadata": {"namespace": NAMESPACE}, "spec": spec}], other, shop, port)
     ]
     assert found == expected
-    assert allowed([], POD, shop, 80) and allowed([{"metadata": {}, "spec": spec}], shop, POD, 80)
+    assert allowed([], POD, shop, 80) and allowed([{"metadata": {"namespace": NAMESPACE}, "spec": spec}], shop, POD, 80)
 
 
 def policies(objects: list[Object]) -> list[Object]:
-    """Return the NetworkPolicies among rendered objects."""
-    return [item for item in objects if item["kind"] == "NetworkPolicy"]
+    """Return the NetworkPolicies among rendered objects, in the namespace that Helm installs them into."""
+    found = [item for item in objects if item["kind"] == "NetworkPolicy"]
+    return [{**item, "metadata": {**item["metadata"], "namespace": NAMESPACE}} for item in found]
 
 
 def merged(below: Object, above: Object) -> Object:
@@ -173,7 +176,7 @@ def should_cover_every_port_that_a_container_declares() -> None:
             assert declared <= set(TARGETS.get(name, [])), name
 
 
-@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["the defaults", "everything on"])
+@pytest.mark.parametrize("values", [{}, EVERYTHING, EVERY_PART], ids=["the defaults", "everything on", "every part"])
 def should_give_every_pod_of_the_airflow_chart_exactly_one_policy(values: Object) -> None:
     objects = render(values)
     chosen = []
@@ -187,7 +190,7 @@ def should_give_every_pod_of_the_airflow_chart_exactly_one_policy(values: Object
         assert item["metadata"]["name"] in chosen, f"{item['metadata']['name']} selects no pod"
 
 
-@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["the defaults", "everything on"])
+@pytest.mark.parametrize("values", [{}, EVERYTHING, EVERY_PART], ids=["the defaults", "everything on", "every part"])
 def should_carry_an_arrow_comment_for_each_rule(values: Object) -> None:
     documents = [part for part in text(values).split("\n---\n") if "\nkind: NetworkPolicy\n" in part]
     assert len(documents) == len(policies(render(values)))

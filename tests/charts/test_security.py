@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rendering import containers, env, find, nested, Object, pods, render, task_pod
+from rendering import Object, containers, env, find, nested, pods, render, task_pod
 
 CONTAINERS = {name: container for name, container, _ in containers(render())}
 PODS = pods(render())

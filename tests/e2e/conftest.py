@@ -150,7 +150,7 @@ def upgrade(values: dict[str, Any], folder: Path, name: str = "configured") -> l
     for flag in ("--timeout", "--labels"):
         at = words.index(flag)
         del words[at : at + 2]
-    return [command[0], "template", *words]
+    return [command[0], "template", "--skip-tests", *words]
 
 
 def secrets() -> dict[str, dict[str, str]]:

@@ -18,7 +18,8 @@ import yaml
 from conftest import Configured, kubectl
 from test_configured import run, start, state
 
-from airspark import cluster, images
+from airspark import cluster, images, tools
+from airspark.project import kubeconfig
 
 # After what takes the installation as it is, before what rolls it back.
 STAGE = 1
@@ -140,8 +141,8 @@ def troubled(configured: Configured, prometheus: Prometheus) -> Iterator[Prometh
 
 def write(path: str, text: str) -> None:
     """Commit a file to the repository that DAGs are read from."""
-    command = ["kubectl", "--kubeconfig", str(cluster.kubeconfig()), "--namespace", servers.NAMESPACE, "exec", "--stdin",
-               "git-server", "--", "git-server-commit", path]  # fmt: skip
+    command = [str(tools.ensure("kubectl")), "--kubeconfig", str(kubeconfig()), "--namespace", servers.NAMESPACE, "exec",
+               "--stdin", "git-server", "--", "git-server-commit", path]  # fmt: skip
     subprocess.run(command, input=text, text=True, check=True, capture_output=True)
 
 

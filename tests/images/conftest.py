@@ -104,10 +104,11 @@ def wait_until(condition: Callable[[], object], container: str, seconds: float =
 
 def wait_listening(container: str, port: int) -> None:
     """Wait until a server listens on a TCP port; the kernel's table is read, because some images hold one file only."""
-    table = Path(f"/proc/{docker('inspect', '--format', '{{.State.Pid}}', container).stdout.strip()}/net")
+    table = Path("/proc", docker("inspect", "--format", "{{.State.Pid}}", container).stdout.strip(), "net")
 
     def listening() -> bool:
-        rows = [row.split() for name in ("tcp", "tcp6") for row in (table / name).read_text().splitlines()[1:]]
+        files = [table / name for name in ("tcp", "tcp6") if table.exists()]
+        rows = [row.split() for file in files for row in file.read_text().splitlines()[1:]]
         return any(row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port for row in rows)
 
     wait_until(listening, container)

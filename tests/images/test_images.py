@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from airspark import images
+
 from .conftest import ANY_UID, IMAGES, docker, inspect, run, tag, versions
 
 USERS = {
@@ -48,6 +50,7 @@ print(json.dumps({
     "home_writable": os.access(os.environ["HOME"], os.W_OK),
     "python": "%d.%d" % sys.version_info[:2],
     "distributions": {d.metadata["Name"].lower(): d.version for d in md.distributions()},
+    "described": [d.metadata["Name"] for d in md.distributions() if (d.metadata.get_payload() or "").strip()],
     "uncompiled": uncompiled,
     "zip_uncompiled": [m for ms in members.values() for m in ms if m.endswith(".py") and m + "c" not in ms],
     "zips": len(members),
@@ -194,6 +197,10 @@ def test_airflow_changes_no_package_of_the_spark_layer() -> None:
     assert "pyspark-client" not in airflow, "its files overwrite the full PySpark"
 
 
+def test_metadata_that_airflow_parses_at_every_start_holds_no_descriptions() -> None:
+    assert probe("airflow")["described"] == []
+
+
 def test_images_share_all_layers_but_their_own() -> None:
     base, spark, airflow = layers("base"), layers("spark"), layers("airflow")
     assert spark[: len(base)] == base
@@ -220,10 +227,33 @@ def test_airflow_prints_its_version_and_nothing_else() -> None:
     assert (done.stdout.strip(), done.stderr) == (versions()["AIRFLOW_VERSION"], "")
 
 
-def test_task_runner_and_web_server_import_without_a_warning() -> None:
-    script = "import airflow.sdk.execution_time.task_runner, airflow.api_fastapi.app, airflow.utils.dot_renderer"
-    done = run("airflow", "python", "-c", script)
+@pytest.mark.parametrize(
+    "module",
+    [
+        "airflow.sdk.execution_time.task_runner, airflow.api_fastapi.app, airflow.utils.dot_renderer",
+        # what the chart's values can switch on: logs, metrics, logins, the server's type
+        "airflow.providers.amazon.aws.log.s3_task_handler, airflow.providers.amazon.aws.log.cloudwatch_task_handler",
+        "airflow.providers.elasticsearch.log.es_task_handler, airflow.providers.opensearch.log.os_task_handler",
+        "statsd, opentelemetry.exporter.otlp.proto.http.metric_exporter, opentelemetry.exporter.otlp.proto.grpc.metric_exporter",
+        "authlib.integrations.flask_client",
+        "airflow.api_fastapi.gunicorn_app",
+    ],
+)
+def test_what_the_values_can_switch_on_imports_without_a_warning(module: str) -> None:
+    done = run("airflow", "python", "-c", f"import {module}")
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_cloud_image_adds_providers_and_moves_no_package_of_the_spark_layer() -> None:
+    if not images.is_built(images.AIRFLOW_CLOUD):
+        pytest.skip("airflow-cloud is built on request only")
+    spark, cloud = probe("spark")["distributions"], probe("airflow-cloud")["distributions"]
+    assert {name: cloud.get(name) for name in spark} == spark
+    assert cloud["apache-airflow"] == versions()["AIRFLOW_VERSION"]
+    assert probe("airflow-cloud")["uncompiled"] == []
+    assert layers("airflow-cloud")[: len(layers("airflow")) - 4] == layers("airflow")[:-4]
+    handlers = "airflow.providers.google.cloud.log.gcs_task_handler, airflow.providers.microsoft.azure.log.wasb_task_handler"
+    assert run("airflow-cloud", "python", "-W", "ignore", "-c", f"import {handlers}").stdout == ""
 
 
 @pytest.mark.parametrize("name", IMAGES)

@@ -194,6 +194,7 @@ def test_a_person_without_a_mapped_group_is_refused_and_made_no_user(login: Logi
     eve = login.person("eve")
     assert (eve["me"], eve["dags"]) == (401, 401)
     assert eve["page"].startswith(f"{AIRFLOW}/auth/login/")
+    assert "eve, none of your groups has a role in Airflow: ask its administrators for one." in eve["said"]
     assert "eve" not in login.metadata.sql("SELECT username FROM ab_user").splitlines()
     assert re.search(r"eve may not log in: no group of \['everybody'\] is in auth.oidc.roleMapping", login.log())
 
@@ -205,6 +206,17 @@ def test_roles_follow_the_groups_at_the_next_login(login: Login) -> None:
     )
     login.person("gus")
     assert "gus gus@example.com Viewer" in login.metadata.sql(ROLES).splitlines()
+
+
+def test_a_claim_is_found_by_its_name_or_by_the_names_that_lead_to_it(login: Login) -> None:
+    claims = {"groups": ["a"], "realm_access": {"roles": ["b"]}, "https://example.com/roles": ["c"], "name": "x"}
+    names = ["groups", "realm_access.roles", "https://example.com/roles", "name.first", "nothing.there"]
+    code = (
+        "import json, runpy\n"
+        "claim = runpy.run_path('/opt/airflow/webserver_config.py')['claim']\n"
+        f"print(json.dumps([claim({claims!r}, name) for name in {names!r}]))"
+    )
+    assert login.python(code) == [["a"], ["b"], ["c"], None, None]
 
 
 def test_the_first_user_gets_a_token_with_the_password(login: Login) -> None:

@@ -12,7 +12,7 @@ import pytest
 from airspark import images
 from airspark.project import ROOT, versions
 
-from .conftest import beside, docker, inspect, serving, wait_listening
+from .conftest import beside, docker, inspect, serving, tag, wait_listening
 
 MAPPINGS = """
 mappings:
@@ -39,7 +39,7 @@ s3.create_bucket(Bucket="logs")
 s3.put_object(Bucket="logs", Key="dag/task/1.log", Body=b"kept")
 print(s3.get_object(Bucket="logs", Key="dag/task/1.log")["Body"].read().decode())
 try:
-    boto3.client("s3", **where, aws_secret_access_key="wrong-secret").list_buckets()
+    boto3.client("s3", **where, aws_access_key_id="airspark", aws_secret_access_key="wrong-secret").list_buckets()
 except Exception as problem:
     print(problem)
 """
@@ -75,7 +75,7 @@ repository = {"tracking_ref": "main", "repo_url": "http://127.0.0.1:8080/git/dag
 bundle = GitDagBundle(name="dags", version=sys.stdin.read().strip() or None, **repository)
 bundle.initialize()
 files = sorted(str(path.relative_to(bundle.path)) for path in bundle.path.rglob("*.py"))
-print(bundle.get_current_version(), ",".join(files))
+print(bundle.get_current_version().version, ",".join(files))
 """
 STATUS = """
 import http.client
@@ -88,22 +88,24 @@ print(status("/git/dags.git/HEAD"), status("/etc/passwd"), status("/git/../../et
 SERVERS = {"statsd-exporter": images.STATSD_EXPORTER, "minio": images.MINIO, "prometheus": images.PROMETHEUS}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compiled(built_images: None) -> None:
-    """Have the images of one binary each."""
-    images.ensure_built(SERVERS.values())
+@pytest.fixture
+def compiled(request: pytest.FixtureRequest) -> str:
+    """Have the image of one binary that the test names; return its name."""
+    name = str(request.param)
+    images.ensure_built([SERVERS[name]])
+    return name
 
 
-@pytest.mark.parametrize("name", SERVERS)
-def test_image_of_one_binary_holds_nothing_else_and_names_its_version(name: str) -> None:
-    found = inspect(name)
+@pytest.mark.parametrize("compiled", SERVERS, indirect=True)
+def test_image_of_one_binary_holds_nothing_else_and_names_its_version(compiled: str) -> None:
+    found = inspect(compiled)
     assert found["Config"]["User"] == "65534:0"
     assert len(found["RootFS"]["Layers"]) <= 2
-    command = SERVERS[name].go
+    command = SERVERS[compiled].go
     assert command is not None
-    assert found["Config"]["Labels"][f"io.airspark.{name}.version"] == versions()[command.version]
-    said = docker("run", "--rm", "--network", "none", "--read-only", "--user", "123456:0", f"{SERVERS[name].tag}", "--version")
-    if name != "minio":  # a build from its module does not know its release
+    assert found["Config"]["Labels"][f"io.airspark.{compiled}.version"] == versions()[command.version]
+    said = docker("run", "--rm", "--network", "none", "--read-only", "--user", "123456:0", tag(compiled), "--version")
+    if compiled != "minio":  # a build from its module does not know its release
         assert versions()[command.version] in said.stdout + said.stderr
 
 
@@ -114,21 +116,23 @@ def test_module_files_require_the_versions_of_versions_mk() -> None:
     ]
 
 
-def test_statsd_exporter_turns_packets_into_metrics_with_the_labels_of_the_mapping(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compiled", ["statsd-exporter"], indirect=True)
+def test_statsd_exporter_turns_packets_into_metrics_with_the_labels_of_the_mapping(compiled: str, tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "mappings.yml").write_text(MAPPINGS)
     mount = ("--volume", f"{tmp_path}:/etc/statsd-exporter:ro")
-    with serving("statsd-exporter", "--statsd.mapping-config=/etc/statsd-exporter/mappings.yml", options=mount) as container:
+    with serving(compiled, "--statsd.mapping-config=/etc/statsd-exporter/mappings.yml", options=mount) as container:
         wait_listening(container, 9102)
         text = beside(container, SEND)
     assert re.search(r'^airflow_task_duration_sum\{dag_id="etl",task_id="load"\} \d', text, re.MULTILINE), text
     assert re.search(r'^airflow_heartbeat\{component="scheduler"\} \d', text, re.MULTILINE), text
 
 
-def test_minio_keeps_an_object_for_the_right_keys_only() -> None:
+@pytest.mark.parametrize("compiled", ["minio"], indirect=True)
+def test_minio_keeps_an_object_for_the_right_keys_only(compiled: str) -> None:
     keys = {"MINIO_ROOT_USER": "airspark", "MINIO_ROOT_PASSWORD": "airspark-secret"}
     options = ("--tmpfs", "/data:mode=0777", *(word for key, value in keys.items() for word in ("--env", f"{key}={value}")))
-    with serving("minio", options=options) as container:
+    with serving(compiled, options=options) as container:
         wait_listening(container, 9000)
         said = beside(container, BUCKET, "airflow", AWS_ACCESS_KEY_ID="airspark", AWS_SECRET_ACCESS_KEY="airspark-secret")
     kept, refused = said.splitlines()
@@ -136,12 +140,13 @@ def test_minio_keeps_an_object_for_the_right_keys_only() -> None:
     assert "SignatureDoesNotMatch" in refused
 
 
-def test_prometheus_scrapes_and_evaluates_rules(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compiled", ["prometheus"], indirect=True)
+def test_prometheus_scrapes_and_evaluates_rules(compiled: str, tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "prometheus.yml").write_text(SCRAPE)
     (tmp_path / "rules.yml").write_text(RULES)
     options = ("--volume", f"{tmp_path}:/etc/prometheus:ro", "--tmpfs", "/prometheus:mode=0777")
-    with serving("prometheus", options=options) as container:
+    with serving(compiled, options=options) as container:
         wait_listening(container, 9090)
         assert json.loads(beside(container, ALERT)) == ["Scraped"]
 
@@ -157,13 +162,18 @@ def git_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield container
 
 
+def bundle(git_server: str, version: str = "") -> str:
+    """Return the version and the files of Airflow's bundle of the repository; what it logs comes before."""
+    return beside(git_server, BUNDLE, "airflow", stdin=version).splitlines()[-1]
+
+
 def test_git_bundle_of_the_airflow_image_follows_the_branch_and_keeps_a_version(git_server: str) -> None:
-    before, files = beside(git_server, BUNDLE, "airflow").split()
+    before, files = bundle(git_server).split()
     assert files == "first.py"
     after = docker("exec", "--interactive", git_server, "git-server-commit", "sub/second.py", stdin="second = 2\n").stdout.strip()
     assert after != before
-    assert beside(git_server, BUNDLE, "airflow") == f"{after} first.py,sub/second.py"
-    assert beside(git_server, BUNDLE, "airflow", stdin=before) == f"{before} first.py"
+    assert bundle(git_server) == f"{after} first.py,sub/second.py"
+    assert bundle(git_server, before) == f"{before} first.py"
 
 
 def test_git_server_accepts_no_push_and_serves_nothing_else(git_server: str) -> None:

@@ -106,33 +106,33 @@ class SparkClient(Values):
 class PriorityClass(Values):
     """A priority class that the chart makes."""
 
-    name: str
-    value: int
-    preemptionPolicy: Literal["PreemptLowerPriority", "Never"] | None = None
+    name: str = Field(description="Name, after the release's")
+    value: int = Field(description="Priority; higher goes first")
+    preemptionPolicy: Literal["PreemptLowerPriority", "Never"] | None = optional("Whether it takes the place of lower ones")
 
 
 class SecretEnv(Values):
     """An environment variable of every Airflow container that stands in a Secret."""
 
-    envName: str
-    secretName: str
-    secretKey: str
+    envName: str = Field(description="Name of the variable")
+    secretName: str = Field(description="Name of the Secret")
+    secretKey: str = Field(description="Key of the Secret")
 
 
 class ExtraConfigMap(Values):
     """A ConfigMap that the chart makes."""
 
-    labels: Labels | None = None
-    annotations: Labels | None = None
-    data: str | dict[str, str] | None = None
-    useHelmHooks: bool | None = None
+    labels: Labels | None = optional("Its labels")
+    annotations: Labels | None = optional("Its annotations (template)")
+    data: str | dict[str, str] | None = optional("Its content, as a map or a YAML text (template)")
+    useHelmHooks: bool | None = optional("Accepted and without effect: there are no hooks")
 
 
 class ExtraSecret(ExtraConfigMap):
     """A Secret that the chart makes; its content stands in the release, so bring real secrets yourself."""
 
-    type: str | None = None
-    stringData: str | dict[str, str] | None = None
+    type: str | None = optional("Its type; Opaque by default")
+    stringData: str | dict[str, str] | None = optional("Its content before encoding, as a map or a YAML text (template)")
 
 
 class Dns(Values):

@@ -80,44 +80,44 @@ Text = str | FromSecret
 class Connection(Values):
     """An Airflow connection; a password comes from a Secret."""
 
-    type: str | None = None
-    description: str | None = None
-    host: Text | None = None
-    login: Text | None = None
-    password: FromSecret | None = None
-    schema_: Text | None = Field(default=None, alias="schema")
-    port: int | None = None
-    extra: dict[str, Any] | Text | None = None
-    uri: FromSecret | None = None
+    type: str | None = optional("Type, for example postgres")
+    description: str | None = optional("What it is for")
+    host: Text | None = optional("Host or address")
+    login: Text | None = optional("User")
+    password: FromSecret | None = optional("Password, from a Secret only")
+    schema_: Text | None = Field(default=None, alias="schema", description="Database or scheme")
+    port: int | None = optional("Port")
+    extra: dict[str, Any] | Text | None = optional("More settings: a map whose values may come from Secrets, or a JSON text")
+    uri: FromSecret | None = optional("The whole connection as a URI, from a Secret only; goes before the other keys")
 
 
 class Variable(Values):
     """An Airflow variable."""
 
-    value: Any
-    description: str | None = None
+    value: Any = Field(description="Text, or anything that becomes JSON")
+    description: str | None = optional("What it is for")
 
 
 class Pool(Values):
     """An Airflow pool."""
 
-    slots: int
-    description: str | None = None
-    includeDeferred: bool | None = None
+    slots: int = Field(description="Tasks it runs at once; -1 is no limit")
+    description: str | None = optional("What it is for")
+    includeDeferred: bool | None = optional("Whether deferred tasks keep their slot")
 
 
 class Permission(Values):
     """What a role may do."""
 
-    action: str
-    resource: str
+    action: str = Field(description="Action, for example can_read")
+    resource: str = Field(description="Resource, for example DAGs")
 
 
 class User(Values):
     """An Airflow user; without a password one is made in the Secret `<fullname>-user-<name>`."""
 
-    roles: Annotated[list[str], Field(min_length=1)]
-    email: str
-    firstName: str | None = None
-    lastName: str | None = None
-    password: FromSecret | None = None
+    roles: Annotated[list[str], Field(min_length=1)] = Field(description="Roles, by name")
+    email: str = Field(description="Mail address")
+    firstName: str | None = optional("First name")
+    lastName: str | None = optional("Last name")
+    password: FromSecret | None = optional("Password, from a Secret only; without it one is made in `<fullname>-user-<name>`")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from airspark.charts.airflow_pods import CronJob, optional
-from airspark.charts.common import Count, Image, Positive, Quantity, Resources, Values
+from airspark.charts.common import Count, Image, Positive, Quantity, Resources, TokenServiceAccount, Values
 
 
 class Cleanup(CronJob):
     """Removal of task pods that nobody removed."""
 
+    serviceAccount: TokenServiceAccount | None = optional("Account of the pod")
     ttlSecondsAfterFinished: Count | None = optional("Seconds a finished Job is kept")
 
 

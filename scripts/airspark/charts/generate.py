@@ -1,4 +1,4 @@
-"""Write what is generated into the charts: values.schema.json and the versions in Chart.yaml.
+"""Write what is generated: values.schema.json and the versions in Chart.yaml, and pages in docs/.
 
 python -m airspark.charts.generate            # write
 python -m airspark.charts.generate --check    # exit 1 and name the files that differ
@@ -11,10 +11,13 @@ import re
 import sys
 from pathlib import Path
 
+import yaml
+
 from airspark.charts.airflow import AirflowValues
 from airspark.charts.airspark import AirsparkValues
 from airspark.charts.common import Values
-from airspark.charts.schema import schema
+from airspark.charts.reference import contract_page, reference
+from airspark.charts.schema import refused_keys, schema
 from airspark.charts.spark import SparkValues
 from airspark.project import ROOT, Failure, versions
 
@@ -37,9 +40,13 @@ def generated() -> dict[Path, str]:
     files: dict[Path, str] = {}
     for name, model in CHARTS.items():
         chart = (ROOT / "charts" / name).resolve()
-        files[chart / "values.schema.json"] = json.dumps(schema(model, chart), indent=2, ensure_ascii=False) + "\n"
+        described = schema(model, chart)
+        files[chart / "values.schema.json"] = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+        files[ROOT / f"docs/reference/{name}-values.md"] = reference(chart, described)
         path = chart / "Chart.yaml"
         files[path] = chart_yaml(path.read_text(), versions()["AIRSPARK_VERSION"])
+    contract = yaml.safe_load((ROOT / "tests/charts/contract.yaml").read_text())
+    files[ROOT / "docs/values-contract.md"] = contract_page(contract, refused_keys((ROOT / "charts/airflow").resolve()))
     return files
 
 
@@ -57,6 +64,7 @@ def main(arguments: list[str]) -> int:
             print(f"✗ not as generated: {names}; run: python -m airspark.charts.generate", file=sys.stderr)
         return 1 if changed else 0
     for path in changed:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(files[path])
     print(f"✓ wrote {names}" if changed else "✓ nothing to write")
     return 0

@@ -109,6 +109,23 @@ def refused_keys(chart: Path) -> dict[str, str]:
     return {key: group["say"] for group in groups for key in group["keys"]}
 
 
+def refusal(key: str, sentences: dict[str, str]) -> str:
+    """Return the refused key that is a key or stands above it.
+
+    Args:
+        key: a dotted path.
+        sentences: what `refused_keys` gives.
+
+    Raises:
+        Failure: if the key is not refused.
+    """
+    parts = key.split(".")
+    for length in range(len(parts), 0, -1):
+        if ".".join(parts[:length]) in sentences:
+            return ".".join(parts[:length])
+    raise Failure(f"{key} is refused by no line of files/refused-keys.yaml")
+
+
 def _let_through(node: dict[str, Any], path: list[str], sentence: str) -> None:
     """Open a closed schema for one key, so that the chart's own sentence is what a user reads."""
     name, *rest = path

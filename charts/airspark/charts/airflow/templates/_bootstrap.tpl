@@ -22,7 +22,7 @@ The bootstrap Job.
 {{- $users := dict -}}
 {{- range $name, $user := .Values.users }}
 {{- if $user }}
-{{- $made := dict "password" (dict "valueFrom" (dict "secretKeyRef" (dict "name" (include "airflow.secretName.user" (dict "root" $ "name" $name)) "key" "password"))) }}
+{{- $made := dict "firstName" $name "lastName" "" "password" (dict "valueFrom" (dict "secretKeyRef" (dict "name" (include "airflow.secretName.user" (dict "root" $ "name" $name)) "key" "password"))) }}
 {{- $_ := set $users $name (merge (dict) $user $made) }}
 {{- end }}
 {{- end }}

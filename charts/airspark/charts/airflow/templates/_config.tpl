@@ -4,6 +4,7 @@ Configuration.
   airflow.api.basePath       path part of config.api.base_url, or nothing      probes, config, ingress
   airflow.authManager        class of the auth manager                         config
   airflow.bundles            DAG bundles, as JSON                              config
+  airflow.bundles.connections  connections of `connections` that bundles use   DAG processor
   airflow.config.computed    what follows from other values, as JSON           config.cfg
   airflow.config.cfg         the text of airflow.cfg                           config, bootstrap
   airflow.webserverConfig    the text of webserver_config.py                   config, bootstrap
@@ -34,6 +35,17 @@ airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
 {{- else -}}
 {{- tpl (toJson .Values.dagProcessor.dagBundleConfigList) . -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "airflow.bundles.connections" -}}
+{{- $known := keys .Values.connections | concat (.Values.dags.gitSync.enabled | ternary (list "git_dags") list) -}}
+{{- $used := list -}}
+{{- range include "airflow.bundles" . | fromJsonArray }}
+{{- range $key, $value := .kwargs }}
+{{- if and (hasSuffix "conn_id" $key) (has $value $known) }}{{ $used = append $used $value }}{{ end }}
+{{- end }}
+{{- end }}
+{{- $used | uniq | sortAlpha | join " " -}}
 {{- end -}}
 
 {{- define "airflow.config.logging" -}}

@@ -59,7 +59,8 @@ lifecycle:
 {{- end }}
 {{- end }}
 {{- if .Values.jwtKeyPair.enabled }}
-{{- $_ := unset $all "jwt" }}
+{{- /* The keys are read from files; their public part is here to be seen to change. */}}
+{{- $_ := set $all "jwt" (list "AIRSPARK_JWT_KEYS" (include "airflow.secretName.jwtKeys" .) "jwks.json") }}
 {{- end }}
 {{- if eq .Values.auth.manager "oidc" }}
 {{- $_ := set $all "oidc" (list "AIRSPARK_OIDC_CLIENT_SECRET" .Values.auth.oidc.clientSecretName "client-secret") }}
@@ -124,6 +125,10 @@ lifecycle:
     {{- include "airflow.containerSecurityContext" (dict "root" .root "values" $wait) | nindent 4 }}
   env:
     {{- include "airflow.env" (dict "root" .root "values" $wait "secrets" (list "database")) | nindent 4 }}
+    {{- with .waitFor }}
+    - name: AIRSPARK_WAIT_CONNECTIONS
+      value: {{ . }}
+    {{- end }}
   resources:
     {{- toYaml (default (dict "requests" (dict "cpu" "10m" "memory" "64Mi") "limits" (dict "memory" "256Mi")) $wait.resources) | nindent 4 }}
   volumeMounts:

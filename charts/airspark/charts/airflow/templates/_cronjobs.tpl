@@ -43,7 +43,7 @@ spec:
 {{- $root := .root -}}
 {{- $values := .values -}}
 serviceAccountName: {{ include "airflow.serviceAccountName" . }}
-automountServiceAccountToken: {{ .token }}
+automountServiceAccountToken: {{ and .token (empty (include "airflow.tokenVolume" .)) }}
 {{ include "airflow.podSettings" . }}
 {{- with $values.extraInitContainers }}
 initContainers:
@@ -66,6 +66,9 @@ containers:
       {{- include "airflow.configMounts" $root | nindent 6 }}
       - name: logs
         mountPath: {{ $root.Values.airflowHome }}/logs
+      {{- with include "airflow.tokenMount" . | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
       {{- with include "airflow.extraMounts" . | trim }}
       {{- . | nindent 6 }}
       {{- end }}
@@ -76,6 +79,9 @@ volumes:
   {{- include "airflow.configVolumes" $root | nindent 2 }}
   - name: logs
     emptyDir: {}
+  {{- with include "airflow.tokenVolume" . | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
   {{- with concat $root.Values.volumes (default list $values.extraVolumes) }}
   {{- tpl (toYaml .) $root | nindent 2 }}
   {{- end }}

@@ -8,7 +8,7 @@ Metrics and traces.
   airflow.metrics.selector    matchers of this release's metrics in Prometheus              alerts
   airflow.metrics.monitor     metadata of a monitor  (dict root, name, values)              monitoring
   airflow.metrics.endpoint    what a monitor reads, and how  (dict root, values)            monitors
-  airflow.alerts              rules of the PrometheusRule, as a JSON list               monitoring
+  airflow.alerts              rules of the PrometheusRule, as a JSON list                   monitoring
 */}}
 
 {{- define "airflow.config.metrics" -}}

@@ -6,7 +6,7 @@ Access to the Kubernetes API. docs/rbac.md says why each verb is there.
 */}}
 
 {{- define "airflow.role" -}}
-{{- $wide := and .root.Values.multiNamespaceMode .wide -}}
+{{- $wide := and .root.Values.multiNamespaceMode (not (empty .wide)) -}}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $wide | ternary "ClusterRole" "Role" }}
 metadata:
@@ -18,7 +18,7 @@ rules:
 {{- end -}}
 
 {{- define "airflow.roleBinding" -}}
-{{- $wide := and .root.Values.multiNamespaceMode .wide -}}
+{{- $wide := and .root.Values.multiNamespaceMode (not (empty .wide)) -}}
 {{- $prefix := $wide | ternary (printf "%s-" .root.Release.Namespace) "" -}}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $wide | ternary "ClusterRoleBinding" "RoleBinding" }}

@@ -53,6 +53,10 @@ spec:
   selector:
     matchLabels:
       {{- include "airflow.selectorLabels" . | nindent 6 }}
-  {{- toYaml (default (dict "maxUnavailable" 1) $budget.config) | nindent 2 }}
+  {{- $allowed := dict }}
+  {{- range $key, $pods := $budget.config }}
+  {{- if not (kindIs "invalid" $pods) }}{{ $_ := set $allowed $key $pods }}{{ end }}
+  {{- end }}
+  {{- toYaml (default (dict "maxUnavailable" 1) $allowed) | nindent 2 }}
 {{- end }}
 {{- end -}}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def append(key: Any, text: str) -> None:
         name = FileTaskHandler(folder)._render_filename(instance, key.try_number, session=session)
         path = Path(folder, name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        line = {"timestamp": datetime.now(timezone.utc).isoformat(), "level": "error", "logger": "airspark.pod", "event": text}
+        line = {"timestamp": datetime.now(UTC).isoformat(), "level": "error", "logger": "airspark.pod", "event": text}
         with path.open("a") as log:
             log.write(json.dumps(line) + "\n")
         if remote := get_remote_task_log():

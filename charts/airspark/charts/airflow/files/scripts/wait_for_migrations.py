@@ -3,7 +3,8 @@
 Does what `airflow db check-migrations` does without importing Airflow, which would cost each waiting pod several
 seconds of CPU: it reads the revisions that the image knows from the migration files, for Airflow and for the FAB
 provider, and compares them with the database's. What waiting cannot mend ends it: a login that is refused, because
-a new container reads its Secret anew, and a schema that is newer than the image.
+a new container reads its Secret anew, and a schema that is newer than the image. AIRSPARK_WAIT_CONNECTIONS names
+connections to wait for too: a DAG processor that starts before its bundle's connection never asks for it again.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 
 import psycopg2
 from metadata_database import LOCK_KEY, URL_VARIABLE, DatabaseError, Revisions, connect, pending, reason, refused, version_tables
 
 
-def missing(url: str, tables: dict[str, Revisions]) -> str:
+def missing(url: str, tables: dict[str, Revisions], connections: Sequence[str] = ()) -> str:
     """Return what is still to wait for, or an empty text.
 
     Args:
         url: SQLAlchemy or libpq URL of a PostgreSQL database.
         tables: what this image knows, by version table.
+        connections: ids of Airflow connections that must be there.
 
     Raises:
         DatabaseError: if waiting is of no use.
@@ -37,7 +40,11 @@ def missing(url: str, tables: dict[str, Revisions]) -> str:
             if first := pending(cursor, tables):
                 return first
             cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [LOCK_KEY])
-            return "" if cursor.fetchone()[0] else "the bootstrap Job to end"
+            if not cursor.fetchone()[0]:
+                return "the bootstrap Job to end"
+            cursor.execute("SELECT conn_id FROM connection WHERE conn_id = ANY(%s)", [list(connections)])
+            absent = set(connections) - {row[0] for row in cursor.fetchall()}
+            return f"the bootstrap Job to make the connection {min(absent)}" if absent else ""
     except psycopg2.OperationalError as error:
         return f"the database: {reason(error)}"
     finally:
@@ -47,9 +54,10 @@ def missing(url: str, tables: dict[str, Revisions]) -> str:
 def main() -> int:
     """Wait for as long as it takes; the pod's status and this log say what for."""
     url, tables = os.environ[URL_VARIABLE], version_tables()
+    connections = os.environ.get("AIRSPARK_WAIT_CONNECTIONS", "").split()
     said = ""
     try:
-        while wanted := missing(url, tables):
+        while wanted := missing(url, tables, connections):
             if wanted != said:
                 print(f"waiting for {wanted}", flush=True)
                 said = wanted

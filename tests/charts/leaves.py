@@ -1,0 +1,78 @@
+"""Every key of charts/airflow that has no keys below it, and a value for it that can be found in what is rendered."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from rendering import CHARTS, Object
+
+SCHEMA: Object = json.loads((CHARTS / "airflow/values.schema.json").read_text())
+FIRST = 20000
+
+
+def leaves(node: Object = SCHEMA, path: str = "") -> Iterator[tuple[str, Object]]:
+    """Yield (dotted path, schema) of every key without known keys below it; refused keys are left out."""
+    for name, child in node.get("properties", {}).items():
+        here = f"{path}.{name}".removeprefix(".")
+        if child.get("description", "").startswith("Refused: "):
+            continue
+        if child.get("properties") and name != "resources":
+            yield from leaves(child, here)
+        else:
+            yield here, child
+
+
+LEAVES = dict(leaves())
+NUMBERS = {path: FIRST + number for number, path in enumerate(LEAVES)}
+
+
+def types(node: Object) -> set[str]:
+    """Return the types that a value may have, `enum` where it is one of a few."""
+    if "enum" in node or "const" in node:
+        return {"enum"}
+    if "anyOf" in node:
+        return {name for option in node["anyOf"] for name in types(option)}
+    given = node.get("type", [])
+    return set(given if isinstance(given, list) else [given]) - {"null"}
+
+
+def sample(node: Object, number: int) -> Any:
+    """Return a value that fits a schema and shows its number in what is rendered.
+
+    Args:
+        node: the schema of a key.
+        number: five digits that are nowhere else.
+
+    Returns:
+        The value, or None where no value can show a number: booleans, and one of a few words.
+    """
+    kinds = types(node)
+    pattern = node.get("pattern") or next((option["pattern"] for option in node.get("anyOf", []) if "pattern" in option), "")
+    if "string" in kinds and pattern:
+        made = (f"{number}Mi", f"{number}s", f"sha256:{number:064d}")
+        return next(text for text in made if re.search(pattern, text))
+    if "string" in kinds:
+        return f"mark-{number}"
+    if "integer" in kinds or "number" in kinds:
+        return number if node.get("maximum", number) >= number else None
+    if "object" in kinds:
+        return _map(node, number)
+    if "array" in kinds:
+        entry = node.get("items", {})
+        words = [word for word in entry.get("enum", []) if word]
+        return words and None or [sample(entry, number) if entry else {"name": f"mark-{number}"}]
+    return None
+
+
+def _map(node: Object, number: int) -> Any:
+    option = next(found for found in (node, *node.get("anyOf", [])) if "object" in types(found))
+    if option.get("properties"):
+        wanted = option.get("required") or list(option["properties"])[:1]
+        return {name: sample(option["properties"][name], number) for name in wanted}
+    entry = option.get("additionalProperties")
+    if isinstance(entry, dict) and entry:
+        return {f"mark-{number}": sample(entry, number)}
+    return {f"mark-{number}": f"mark-{number}"}

@@ -1,0 +1,109 @@
+"""The contract with the official Airflow chart: each of its keys is taken, or refused with a sentence."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from batches import batches, values
+from rendering import CHARTS, LOADER, RenderError, render, text
+
+from airspark.charts.schema import refusal, refused_keys
+
+HERE = Path(__file__).resolve().parent
+CONTRACT: dict[str, dict[str, Any]] = yaml.load((HERE / "contract.yaml").read_text(), Loader=LOADER)
+TAKEN = {key: entry["example"] for key, entry in CONTRACT.items() if entry["status"] != "refused"}
+REFUSED = {key: entry["example"] for key, entry in CONTRACT.items() if entry["status"] == "refused"}
+SENTENCES = refused_keys(CHARTS / "airflow")
+OFFICIAL = sorted((HERE / "official").glob("*.yaml"))
+VERSIONS = ("1.34", "1.37")
+# Kinds that Kubernetes has no schema of.
+CUSTOM = {"HTTPRoute", "PodMonitor", "PrometheusRule", "ScaledObject", "ServiceMonitor"}
+# What a key needs beside it.
+NEEDS: dict[str, dict[str, Any]] = {
+    "dags.gitSync.enabled": {"dags.gitSync.repo": "https://git.example.org/dags.git"},
+    "data.metadataConnection.host": {"data.metadataConnection.passwordSecretName": "database"},
+    "elasticsearch.enabled": {"elasticsearch.secretName": "index"},
+    "postgresql.enabled": {"data.metadataSecretName": "airflow-database"},
+    "opensearch.enabled": {"opensearch.secretName": "index"},
+    **{f"otelCollector.{kind}Enabled": {"otelCollector.endpoint": "http://collector:4318"} for kind in ("metrics", "traces")},
+    **{
+        key: {key.replace("minAvailable", "maxUnavailable"): None}
+        for key in TAKEN
+        if key.endswith(".podDisruptionBudget.config.minAvailable")
+    },
+}
+
+
+@functools.cache
+def _said(given: str) -> str:
+    try:
+        text(json.loads(given), chart="airflow")
+    except RenderError as error:
+        return str(error)
+    return ""
+
+
+# These switch something on that another key's example contradicts.
+ALONE = (
+    "dags.gitSync.sshKeySecret",
+    "dags.persistence.enabled",
+    "elasticsearch.enabled",
+)
+TAKEN_TOGETHER = batches({key: {**NEEDS.get(key, {}), key: example} for key, example in TAKEN.items()}, ALONE, size=500)
+REFUSED_TOGETHER = batches({key: {key: example} for key, example in REFUSED.items()}, size=500)
+
+
+@pytest.mark.parametrize("key", sorted(TAKEN))
+def should_take_a_value_of_the_official_chart(key: str) -> None:
+    if _said(json.dumps(values(TAKEN_TOGETHER[key]))):
+        assert not _said(json.dumps(values({**NEEDS.get(key, {}), key: TAKEN[key]})))
+
+
+@pytest.mark.parametrize("key", sorted(REFUSED))
+def should_refuse_a_value_of_the_official_chart_with_a_sentence(key: str) -> None:
+    line = f": {SENTENCES[refusal(key, SENTENCES)]}"
+    said = [found for found in _said(json.dumps(values(REFUSED_TOGETHER[key]))).splitlines() if found.endswith(line)]
+    assert len(said) == 1 and refusal(key, SENTENCES) in said[0].removesuffix(line).split(", ")
+
+
+def should_say_in_a_note_what_is_different_and_in_one_place_what_is_refused() -> None:
+    for key, entry in CONTRACT.items():
+        assert set(entry) <= {"status", "note", "example"}, key
+        assert ("note" in entry) == (entry["status"] == "different"), key
+    covered = {refusal(key, SENTENCES) for key in REFUSED}
+    assert covered == set(SENTENCES), "a sentence for a key that the contract does not refuse"
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        {"redis": {"enabled": False, "resources": {"limits": {"memory": "1Gi"}}}, "flower": {"enabled": False}},
+        {"kerberos": {"enabled": False}, "webserver": {"enabled": False, "replicas": 2}},
+        {"workers": {"celery": {}, "keda": {"enabled": False, "pollingInterval": 5}, "replicas": 1, "updateStrategy": None}},
+        {"workers": {"hpa": {"enabled": False, "maxReplicaCount": 5}, "kerberosSidecar": {"enabled": False}}},
+        {"data": {"brokerUrl": None, "resultBackendSecretName": "", "resultBackendConnection": {}}},
+        {"fernetKey": None, "jwtSecret": "", "createUserJob": {"defaultUser": {"password": ""}}},
+        {"ports": {"flowerUI": 5555, "redisDB": 6379}, "images": {"useDefaultImageForMigration": False}},
+        {"dags": {"gitSync": {"depth": 1, "containerName": "git-sync", "uid": 65533, "maxFailures": 0, "env": []}}},
+        {"config": {"core": {"colored_console_log": "False"}, "kubernetes": {}}},
+    ],
+    ids=lambda off: "-".join(off),
+)
+def should_let_a_refused_key_pass_if_it_asks_for_nothing(off: dict[str, Any]) -> None:
+    assert not _said(json.dumps(off))
+
+
+@pytest.mark.parametrize("path", OFFICIAL, ids=lambda path: path.stem)
+def should_install_a_values_file_of_the_official_chart_unchanged(path: Path) -> None:
+    objects = render(yaml.load(path.read_text(), Loader=LOADER), chart="airflow")
+    templates = next(item for item in objects if item["metadata"]["name"].endswith("-pod-templates"))
+    tasks = [yaml.load(template, Loader=LOADER) for template in templates["data"].values()]
+    for item in [*objects, *tasks]:
+        for version in VERSIONS if item["kind"] not in CUSTOM else ():
+            kubernetes_validate.validate(item, version, strict=True)

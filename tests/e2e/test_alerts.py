@@ -1,0 +1,155 @@
+"""The chart's alerts in Prometheus' own rule engine: each fires when it should, at its time, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import pytest
+from conftest import ROOT
+
+from airspark import images
+from airspark.charts.airflow_metrics import Alert
+from airspark.console import step
+
+sys.path.append(str(ROOT / "tests/charts"))
+from rendering import find, render
+
+MINE = 'namespace="airspark",job="airspark-statsd"'
+STARTS = 'airflow_ti_start_total{dag_id="a",task_id="b"}'
+OTHER_STARTS = 'airflow_ti_start_total{dag_id="a",task_id="c"}'
+OTHER_QUEUED = 'airflow_ti_queued{dag_id="a",task_id="c"}'
+SUCCESSES = 'airflow_ti_successes_total{dag_id="a",task_id="b"}'
+FAILURES = 'airflow_ti_failures_total{dag_id="a",task_id="b"}'
+LOST = 'airflow_scheduler_tasks_killed_externally_total{dag_id="a",task_id="b"}'
+OPEN = 'airflow_pool_open_slots{pool_name="p"}'
+WAITING = 'airflow_pool_scheduled_slots{pool_name="p"}'
+REFUSED = 'airflow_kubernetes_executor_pod_creation_status_total{status="403"}'
+TIMEOUTS = 'airflow_dag_processing_processor_timeouts_total{file_path="a.py"}'
+PARSE = "airflow_dag_processing_total_parse_time_seconds"
+
+#: Three hours of samples, one each half minute, of an Airflow that works; `0+6x360` counts up by 6.
+WELL = {
+    "up": "1x360",
+    "airflow_scheduler_heartbeat_total": "0+6x360",
+    "airflow_dag_processor_heartbeat_total": "0+6x360",
+    "airflow_triggerer_heartbeat_total": "0+6x360",
+    "airflow_executor_open_slots": "32x360",
+    OPEN: "128x360",
+    WAITING: "0x360",
+    'airflow_pool_queued_slots{pool_name="p"}': "1x360",
+    STARTS: "0+1x360",
+    SUCCESSES: "0+1x360",
+    'airflow_ti_queued{dag_id="a",task_id="b"}': "1x360",
+    'airflow_kubernetes_executor_pod_creation_status_total{status="200"}': "0+1x360",
+    "airflow_dag_processing_import_errors": "0x360",
+    PARSE: "5x360",
+}
+
+
+class Case(NamedTuple):
+    """What goes wrong after the first hour, how long it takes to be told, and by which alerts."""
+
+    changes: dict[str, str | None]
+    after: str
+    alerts: set[str]
+
+
+def stops(name: str, minutes_until: str, alert: str) -> Case:
+    """A heartbeat that is not counted up after an hour."""
+    return Case({name: "0+6x120 720x240"}, minutes_until, {alert})
+
+
+CASES = {
+    "nothing is read": Case({"up": "1x120 0x240"}, "6m", {"AirflowMetricsAbsent"}),
+    "the exporter is gone": Case({"up": "1x120 stale"}, "6m", {"AirflowMetricsAbsent"}),
+    "the scheduler is gone": stops("airflow_scheduler_heartbeat_total", "8m", "AirflowSchedulerHeartbeatMissing"),
+    "no scheduler ever": Case({"airflow_scheduler_heartbeat_total": None}, "0m", {"AirflowSchedulerHeartbeatMissing"}),
+    "the DAG processor is gone": stops("airflow_dag_processor_heartbeat_total", "8m", "AirflowDagProcessorHeartbeatMissing"),
+    "the triggerer is gone": stops("airflow_triggerer_heartbeat_total", "8m", "AirflowTriggererHeartbeatMissing"),
+    "no slot is open": Case({"airflow_executor_open_slots": "32x120 0x240"}, "16m", {"AirflowExecutorFull"}),
+    "no task starts": Case({STARTS: "0+1x120 120x240"}, "21m", {"AirflowNoTaskStarts"}),
+    "no task starts for long": Case({STARTS: "0+1x120 120x240"}, "40m", {"AirflowNoTaskStarts", "AirflowTaskQueuedLong"}),
+    "one task of several does not start": Case({OTHER_QUEUED: "0x120 1x240"}, "31m", {"AirflowTaskQueuedLong"}),
+    "a new task starts only now": Case({OTHER_QUEUED: "0x120 1x240", OTHER_STARTS: "_x180 1x180"}, "31m", set()),
+    "a pool is full": Case({OPEN: "128x120 0x240", WAITING: "0x120 5x240"}, "31m", {"AirflowPoolFull"}),
+    "a pool is full and nobody waits": Case({OPEN: "128x120 0x240"}, "31m", set()),
+    "pods are refused": Case({REFUSED: "_x121 4x240"}, "2m", {"AirflowPodCreationFailing"}),
+    "a pod is refused": Case({REFUSED: "_x121 1x240"}, "2m", set()),
+    "a file cannot be imported": Case({"airflow_dag_processing_import_errors": "0x120 1x240"}, "6m", {"AirflowDagImportErrors"}),
+    "files are read slowly": Case({PARSE: "5x120 400x240"}, "16m", {"AirflowDagProcessingSlow"}),
+    "a file takes too long": Case({TIMEOUTS: "_x121 1x240"}, "2m", {"AirflowDagFileTimeout"}),
+    "tasks fail for the first time": Case({FAILURES: "_x121 40x240"}, "5m", {"AirflowTasksFailing"}),
+    "few tasks fail": Case({FAILURES: "_x121 9x240", SUCCESSES: "0x360"}, "5m", set()),
+    "a small share of tasks fails": Case({FAILURES: "_x121 15x240"}, "5m", set()),
+    "pods are lost": Case({LOST: "_x121 3x240"}, "2m", {"AirflowTasksLost"}),
+    "pods were lost long ago": Case({LOST: "_x121 3x240"}, "90m", set()),
+    "another release is in trouble": Case({'airflow_executor_open_slots{namespace="other",job="x"}': "0x360"}, "60m", set()),
+    "everything works": Case({}, "110m", set()),
+}
+
+
+@dataclass(frozen=True)
+class Promtool:
+    """Prometheus' tool for rules in a folder with the chart's rules.json."""
+
+    folder: Path
+
+    def run(self, *words: str) -> None:
+        """Run it, and fail with what it says if it does."""
+        done = subprocess.run([self.folder / "promtool", *words], cwd=self.folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def promtool(tmp_path_factory: pytest.TempPathFactory) -> Promtool:
+    """The tool of the server's version, compiled from the same module."""
+    folder = tmp_path_factory.mktemp("rules")
+    assert images.PROMETHEUS.go is not None
+    tool = replace(images.PROMETHEUS, go=replace(images.PROMETHEUS.go, package="github.com/prometheus/prometheus/cmd/promtool"))
+    with step("promtool", "Compile promtool") as current:
+        images.compile_go(tool, folder, current)
+    values = {"statsd": {"enabled": True}, "metrics": {"prometheusRule": {"enabled": True}}}
+    rule = find(render(values, chart="airflow"), "PrometheusRule", "airspark-airflow")
+    (folder / "rules.json").write_text(json.dumps(rule["spec"]))
+    return Promtool(folder)
+
+
+def series(name: str, samples: str) -> dict[str, str]:
+    """Return a series of a test, with this release's labels unless it has others."""
+    metric, _, labels = name.removesuffix("}").partition("{")
+    whole = labels if "namespace=" in labels else ",".join(filter(None, (MINE, labels)))
+    return {"series": f"{metric}{{{whole}}}", "values": samples}
+
+
+def scenario(case: Case) -> dict[str, Any]:
+    """Return a test of promtool: exactly these alerts fire so long after the first hour."""
+    samples = {name: text for name, text in {**WELL, **case.changes}.items() if text is not None}
+    minutes = 60 + int(case.after.removesuffix("m"))
+    expected = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(case.alerts)]
+    firing = 'count by (alertname) (ALERTS{alertstate="firing"})'
+    return {
+        "interval": "30s",
+        "input_series": [series(name, text) for name, text in samples.items()],
+        "promql_expr_test": [{"expr": firing, "eval_time": f"{minutes}m", "exp_samples": expected}],
+    }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_should_fire_exactly_the_right_alerts_if(name: str, promtool: Promtool) -> None:
+    whole = {"evaluation_interval": "30s", "rule_files": ["rules.json"], "tests": [scenario(CASES[name])]}
+    (promtool.folder / "test.json").write_text(json.dumps(whole))
+    promtool.run("test", "rules", "test.json")
+
+
+def test_should_have_a_case_for_each_alert() -> None:
+    told: set[str] = set().union(*(case.alerts for case in CASES.values()))
+    assert told == set(get_args(Alert))
+
+
+def test_should_pass_the_check_of_rules(promtool: Promtool) -> None:
+    promtool.run("check", "rules", "--lint=all", "--lint-fatal", "rules.json")
