@@ -50,6 +50,9 @@ test: $(VENV)/.ready ## Everything it takes, then every test, the end-to-end one
 test-fast: $(VENV)/.ready ## The tests that need no cluster
 	@scripts/test.sh fast
 
+test-long: $(VENV)/.ready ## The tests that take longer than `make test` may
+	@scripts/test.sh long
+
 bench-tasks: $(VENV)/.ready ## Queued to running, beside the usual set-up and a bare pod (REPEAT=5); needs `make up`
 	@PYTHONPATH=scripts:tests/bench $(VENV)/bin/python tests/bench/bench_tasks.py $(REPEAT)
 
@@ -69,4 +72,4 @@ help: ## This text
 $(VENV)/.ready: requirements/dev.txt
 	@scripts/venv.sh "$(PYTHON)" "$(VENV)"
 
-.PHONY: demo check up ui status logs doctor backup restore down test test-fast bench-tasks lint generate lock help
+.PHONY: demo check up ui status logs doctor backup restore down test test-fast test-long bench-tasks lint generate lock help

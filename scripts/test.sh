@@ -3,12 +3,13 @@
 #
 #   scripts/test.sh fast   # lint, scripts, charts, images, DAGs and Spark applications: no cluster
 #   scripts/test.sh all    # the same, then the end-to-end tests on an ephemeral kind cluster
+#   scripts/test.sh long   # what takes longer: marked `long`, see pyproject.toml
 #   scripts/test.sh lint   # ruff, mypy, shellcheck
 #
 # What it takes (engine, images) is made first. Arguments after the part go to the last pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-part=${1:?usage: scripts/test.sh fast|all|lint}
+part=${1:?usage: scripts/test.sh fast|all|long|lint}
 shift
 export PYTHONPATH=scripts
 python=$PWD/.build/venv/bin/python
@@ -41,14 +42,18 @@ inside() {
     --env PYTHONDONTWRITEBYTECODE=1 --workdir /repo "$image" python -m pytest -q tests/apps tests/dags
 }
 
-fast() {
+# Engine, helm and images first; what it prints points docker to the engine in use.
+prepare() {
   local environment
-  # engine, helm and images first; what it prints points docker to the engine in use
   environment=$("$python" -m airspark prepare)
   eval "$environment"
+}
+
+fast() {
+  prepare
   lint
   step "tests of scripts and charts" "$python" -m pytest -q tests/unit tests/charts
-  step "tests of images" env AIRSPARK_REQUIRE_IMAGES=1 "$python" -m pytest -q tests/images
+  step "tests of images" env AIRSPARK_REQUIRE_IMAGES=1 "$python" -m pytest -q -m "not long" tests/images
   step "tests of DAGs and Spark applications" inside
 }
 
@@ -57,9 +62,13 @@ case $part in
   fast) fast ;;
   all)
     fast
-    step "end-to-end tests" "$python" -m pytest -q tests/e2e "$@"
+    step "end-to-end tests" "$python" -m pytest -q -m "not long" tests/e2e "$@"
     ;;
-  *) echo "✗ there is no part '$part': fast, all or lint" >&2; exit 2 ;;
+  long)
+    prepare
+    step "long tests" env AIRSPARK_REQUIRE_IMAGES=1 "$python" -m pytest -q -m long tests/images tests/e2e "$@"
+    ;;
+  *) echo "✗ there is no part '$part': fast, all, long or lint" >&2; exit 2 ;;
 esac
 
 if ((${#failed[@]})); then

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import json
 import os
@@ -10,13 +11,14 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
 import yaml
 
-from airspark import airflow_api, look, platform, tools
+from airspark import airflow_api, console, look, platform, tools
 from airspark.cluster import kubectl
 from airspark.console import Step, out, step
 from airspark.project import BUILD, NAMESPACE, RELEASE, Failure, kubeconfig
@@ -30,41 +32,64 @@ REPLICAS = "airspark.io/replicas-before-restore"
 READY_SECONDS = 300
 BOOTSTRAP_SECONDS = 900
 
-CONNECT = "export PGHOST=127.0.0.1 PGUSER=$POSTGRES_USER PGDATABASE=$POSTGRES_DB PGPASSWORD=$POSTGRES_PASSWORD; set -o pipefail; "
-DUMP = CONNECT + "pg_dump --format=custom --no-owner --no-acl"
+#: Where a dump is in the server's pod while it is written or read. A stream into the pod breaks when it pauses for a
+#: minute (kubectl 1.37), so the server's work never waits for one.
+REMOTE = "/tmp/airspark.dump"
+CONNECT = "export PGHOST=127.0.0.1 PGUSER=$POSTGRES_USER PGDATABASE=$POSTGRES_DB PGPASSWORD=$POSTGRES_PASSWORD; "
 #: Reads a whole dump, data included.
-READ = "pg_restore --file=/dev/null"
-LIST = "pg_restore --list"
-SECRETS_IN_DUMP = "pg_restore --data-only --table=connection --table=variable --file=-"
-#: What comes to its end commits; whatever ends before, the input included, leaves the old data.
+READ = f"pg_restore --file=/dev/null {REMOTE}"
+DUMP = (
+    f"{CONNECT} set -e; umask 0077; trap 'rm -f {REMOTE}' EXIT; "
+    f"pg_dump --format=custom --no-owner --no-acl --file={REMOTE}; {READ}; sha256sum <{REMOTE} >&2; cat {REMOTE}"
+)
+UPLOAD = f"umask 0077; cat >{REMOTE} && sha256sum <{REMOTE}"
+LIST = f"pg_restore --list {REMOTE}"
+SECRETS_IN_DUMP = f"pg_restore --data-only --table=connection --table=variable --file=- {REMOTE}"
+#: What comes to its end commits; whatever ends before leaves the old data. Dropped is all, also what a newer Airflow made.
 RESTORE = (
-    CONNECT + "{ echo \"BEGIN; SET LOCAL lock_timeout = '60s'; DROP OWNED BY CURRENT_USER;\"; "
-    "pg_restore --no-owner --no-acl --file=- && echo 'COMMIT; SET client_min_messages = error; ANALYZE;'; } "
+    f"{CONNECT} set -o pipefail; {{ echo \"BEGIN; SET LOCAL lock_timeout = '60s'; DROP OWNED BY CURRENT_USER;\"; "
+    f"pg_restore --no-owner --no-acl --file=- {REMOTE} && echo 'COMMIT; SET client_min_messages = error; ANALYZE;'; }} "
     "| psql --quiet --no-psqlrc --set=ON_ERROR_STOP=1 --output=/dev/null"
 )
 TOKEN = re.compile(rb"gAAAAA[\w-]{60,}={0,2}")
 
 
-def _in_database(current: Step | None, script: str, stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None) -> bytes:
+def _in_database(script: str, current: Step | None = None, **streams: IO[bytes]) -> tuple[bytes, str]:
     """Run a shell script beside the database server.
 
     Args:
-        current: the step whose log takes what the script says.
         script: for bash.
-        stdin: what the script reads.
-        stdout: where its output goes; by default it is returned.
+        current: the step whose log takes what the script says.
+        streams: `stdin` that the script reads, `stdout` for its output.
+
+    Returns:
+        Its output, empty if `stdout` took it, and what it said.
 
     Raises:
         subprocess.CalledProcessError: if it exits non-zero.
     """
     command = [str(tools.ensure("kubectl")), "--kubeconfig", str(kubeconfig()), "--namespace", NAMESPACE, "exec",
-               *(["--stdin"] if stdin else []), DATABASE, "--container", "postgresql", "--", "bash", "-c", script]  # fmt: skip
-    done = subprocess.run(command, stdin=stdin or subprocess.DEVNULL, stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE)
+               *(["--stdin"] if "stdin" in streams else []), DATABASE, "--container", "postgresql", "--", "bash", "-c",
+               script]  # fmt: skip
+    given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE} | streams
+    done = subprocess.run(command, stderr=subprocess.PIPE, **given)
+    said = done.stderr.decode(errors="replace")
     if current:
-        current.write(done.stderr.decode(errors="replace"))
+        current.write(said)
     if done.returncode:
-        raise subprocess.CalledProcessError(done.returncode, command, stderr=done.stderr.decode(errors="replace"))
-    return done.stdout or b""
+        raise subprocess.CalledProcessError(done.returncode, command, stderr=said)
+    return done.stdout or b"", said
+
+
+def _first_line(problem: subprocess.CalledProcessError) -> str:
+    """What a script said first when it failed."""
+    return str((problem.stderr.strip().splitlines() or ["the connection broke"])[0])
+
+
+def _digest(file: BufferedReader | BufferedRandom) -> str:
+    """SHA-256 of a file from its beginning."""
+    file.seek(0)
+    return str(hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def _require_database() -> None:
@@ -77,7 +102,7 @@ def _require_database() -> None:
     if not kubectl("get", DATABASE, "--namespace", NAMESPACE, "--ignore-not-found", "--output", "name"):
         raise Failure("the release has no PostgreSQL of its own: its database is backed up where it runs", "see docs/backup.md")
     try:
-        _in_database(None, CONNECT + "pg_isready --quiet")
+        _in_database(CONNECT + "pg_isready --quiet")
     except subprocess.CalledProcessError as problem:
         raise Failure("the database does not answer", "make logs C=postgresql") from problem
 
@@ -113,9 +138,9 @@ def backup(file: str, secrets: bool) -> Path:
     try:
         with step("backup", f"Dump the metadata database to {path}") as current:
             with os.fdopen(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600), "w+b") as target:
-                _in_database(current, DUMP, stdout=target)
-                target.seek(0)
-                _in_database(current, READ, stdin=target)
+                _, said = _in_database(DUMP, current, stdout=target)
+                if _digest(target) not in said:
+                    raise Failure("the dump changed on its way out of the cluster", console.next_command)
                 os.fsync(target.fileno())
             current.note = f"{part.stat().st_size / 1e6:.1f} MB"
             part.rename(path)
@@ -149,32 +174,60 @@ def signed_by(token: bytes, key: str) -> bool:
     return hmac.compare_digest(hmac.digest(signing, raw[:-32], "sha256"), raw[-32:])
 
 
+@contextmanager
+def _uploaded(path: Path) -> Iterator[None]:
+    """Have a file beside the database server while the block runs, as REMOTE."""
+    try:
+        with step("restore-upload", f"Bring {path} to the database server") as current, path.open("rb") as dump:
+            told, _ = _in_database(UPLOAD, current, stdin=dump)
+            if _digest(dump) not in told.decode():
+                raise Failure(f"{path} changed on its way into the cluster", f"make restore FILE={path}")
+        yield
+    finally:
+        with suppress(subprocess.SubprocessError):
+            _in_database(f"rm -f {REMOTE}")
+
+
 def _check(path: Path) -> None:
-    """Refuse a file that cannot be restored here, before anything is touched.
+    """Refuse an uploaded dump that cannot be restored here, before anything is touched.
 
     Raises:
         Failure: if it is no dump of an Airflow database, damaged, or encrypted with another Fernet key.
     """
-    with step("restore-check", f"Read {path}") as current, path.open("rb") as dump:
+    with step("restore-check", f"Read {path}") as current:
         try:
-            listing = _in_database(current, LIST, stdin=dump)
-            dump.seek(0)
-            _in_database(current, READ, stdin=dump)
+            listing, _ = _in_database(LIST, current)
+            _in_database(READ, current)
         except subprocess.CalledProcessError as problem:
-            said = (problem.stderr.strip().splitlines() or ["it cannot be read"])[0]
-            raise Failure(f"{path} is no whole dump: {said}", "make restore FILE=<another dump>") from problem
+            raise Failure(f"{path} is no whole dump: {_first_line(problem)}", "make restore FILE=<another dump>") from problem
         if b"TABLE DATA public alembic_version " not in listing:
             raise Failure(f"{path} is a dump of something else than Airflow's database", "make restore FILE=<another dump>")
-        dump.seek(0)
-        tokens = set(TOKEN.findall(_in_database(current, SECRETS_IN_DUMP, stdin=dump)))
+        content, _ = _in_database(SECRETS_IN_DUMP, current)
         keys = platform.secret(*fernet_secret()).split(",")
-        foreign = sum(not any(signed_by(token, key.strip()) for key in keys) for token in tokens)
+        foreign = sum(not any(signed_by(token, key.strip()) for key in keys) for token in set(TOKEN.findall(content)))
         if foreign:
             saved = secrets_file(path) if secrets_file(path).exists() else "<the saved Secret>"
             raise Failure(
                 f"{path} has {foreign} passwords that the Fernet key of this installation does not open",
                 f"kubectl --kubeconfig {kubeconfig()} --namespace {NAMESPACE} apply -f {saved}, then: make restore FILE={path}",
             )
+
+
+def _require_no_tasks(path: Path) -> None:
+    """Refuse to go on while tasks run.
+
+    Raises:
+        Failure: if some do.
+    """
+    labels = f"component=worker,release={RELEASE}"
+    running = kubectl("get", "pods", "--namespace", NAMESPACE, "--output", "name", "--selector", labels,
+                      "--field-selector", "status.phase!=Succeeded,status.phase!=Failed").split()  # fmt: skip
+    if running:
+        raise Failure(
+            f"{len(running)} tasks are running, which the restored database would know nothing of",
+            f"wait for their end, or: kubectl --kubeconfig {kubeconfig()} --namespace {NAMESPACE} delete pods"
+            f" --selector {labels}; then: make restore FILE={path}",
+        )
 
 
 def _workloads() -> dict[str, tuple[str, int]]:
@@ -275,21 +328,16 @@ def restore(file: str) -> None:
             f"{path} is {'empty' if path.is_file() else 'no file'}", "make restore FILE=<a dump that make backup wrote>"
         )
     _require_database()
-    _check(path)
-    running = kubectl("get", "pods", "--namespace", NAMESPACE, "--output", "name", "--selector",
-                      f"component=worker,release={RELEASE}", "--field-selector",
-                      "status.phase!=Succeeded,status.phase!=Failed").split()  # fmt: skip
-    if running:
-        raise Failure(f"{len(running)} tasks are running, which the restored database would know nothing of",
-                      f"wait for their end, or: kubectl --kubeconfig {kubeconfig()} --namespace {NAMESPACE} delete pods"
-                      f" --selector component=worker,release={RELEASE}; then: make restore FILE={path}")  # fmt: skip
-    with _standing_still():
-        with step("restore", f"Restore {path}") as current, path.open("rb") as dump:
-            try:
-                _in_database(current, RESTORE, stdin=dump)
-            except subprocess.CalledProcessError as problem:
-                said = (problem.stderr.strip().splitlines() or ["the connection broke"])[0]
-                raise Failure(f"the restore failed and changed nothing: {said}", f"make restore FILE={path}") from problem
-        _bootstrap_again()
+    with _uploaded(path):
+        _check(path)
+        _require_no_tasks(path)
+        with _standing_still():
+            with step("restore", f"Restore {path}") as current:
+                try:
+                    _in_database(RESTORE, current)
+                except subprocess.CalledProcessError as problem:
+                    said = f"the restore failed and changed nothing: {_first_line(problem)}"
+                    raise Failure(said, f"make restore FILE={path}") from problem
+            _bootstrap_again()
     with airflow_api.connect():
         pass

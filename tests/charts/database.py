@@ -33,7 +33,7 @@ def made(*values: Object, path: str = "", value: Any = None) -> list[Object]:
 
 def recipes(objects: list[Object]) -> dict[str, Object]:
     """Return what the bootstrap Job is told of each Secret, by name."""
-    found = json.loads(find(objects, "ConfigMap", "airspark-bootstrap")["data"]["secrets.json"])
+    found = json.loads(find(objects, "ConfigMap", "airspark-bootstrap-")["data"]["secrets.json"])
     return {spec["name"]: spec for spec in found}
 
 

@@ -77,13 +77,13 @@ def should_hold_no_password_in_arguments_or_files() -> None:
 
 def should_make_no_user_if_createuserjob_is_off() -> None:
     objects = render(nested("airflow.createUserJob.enabled", False))
-    assert json.loads(find(objects, "ConfigMap", "airspark-bootstrap")["data"]["settings.json"])["user"] is None
+    assert json.loads(find(objects, "ConfigMap", "airspark-bootstrap-")["data"]["settings.json"])["user"] is None
     assert "ADMIN_PASSWORD" not in env(pods(objects)["bootstrap"]["spec"]["containers"][0])
     assert "airspark-admin" not in str(find(objects, "Role", "airspark-bootstrap-role"))
 
 
 def should_render_templates_in_connections() -> None:
-    settings = find(render(release="other"), "ConfigMap", "other-bootstrap")["data"]["settings.json"]
+    settings = find(render(release="other"), "ConfigMap", "other-bootstrap-")["data"]["settings.json"]
     assert json.loads(settings)["connections"]["spark_default"] == {
         "type": "spark",
         "description": "The standalone Spark cluster of this release",

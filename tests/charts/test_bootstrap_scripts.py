@@ -96,7 +96,7 @@ def changed(spec: Object, key: str, **recipe: Any) -> Object:
 
 def rendered(values: Object | None = None) -> list[Object]:
     """Return the specs that the chart renders."""
-    return list(json.loads(find(render(values), "ConfigMap", "airspark-bootstrap")["data"]["secrets.json"]))
+    return list(json.loads(find(render(values), "ConfigMap", "airspark-bootstrap-")["data"]["secrets.json"]))
 
 
 def should_make_every_secret_that_a_pod_reads_with_its_key(script: ModuleType, store: Store) -> None:

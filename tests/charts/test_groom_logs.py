@@ -58,9 +58,7 @@ def should_take_a_share_of_the_volume_if_maxsizepercent_is_set(tmp_path: Path, m
     assert 0 < groom_logs.limit_bytes(tmp_path) < groom_logs.shutil.disk_usage(tmp_path).total / 50
 
 
-def should_remove_emptied_folders_and_dangling_links_but_no_young_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def should_remove_emptied_folders_and_dangling_links_but_no_young_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROOM_DAYS", "1")
     log(tmp_path, "gone/run/old.log", 2)
     (tmp_path / "young").mkdir()
@@ -73,8 +71,6 @@ def should_remove_emptied_folders_and_dangling_links_but_no_young_folder(
     assert (tmp_path / "fresh").exists()
 
 
-def should_say_what_failed_and_go_on_if_the_folder_is_not_there(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def should_say_what_failed_and_go_on_if_the_folder_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert groom_logs.main([str(tmp_path / "missing"), "--once"]) == 0
     assert "the next pass tries again" in capsys.readouterr().err or not (tmp_path / "missing").exists()

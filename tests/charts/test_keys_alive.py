@@ -5,11 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
 import yaml
 from batches import Paths, batches, over, values
 from leaves import LEAVES, NUMBERS, sample, types
@@ -75,6 +73,7 @@ def _index(name: str) -> Paths:
 
 # What keys need beside that, by the beginning of their path; the longest counts.
 NEEDS: dict[str, Paths] = {
+    "apiServer.hpa": {"apiServer.hpa.enabled": True},
     "apiServer.podDisruptionBudget": {"apiServer.hpa.minReplicaCount": 2},
     "apiServer.replicas": {"apiServer.hpa.enabled": False},
     "apiServer.service.externalTrafficPolicy": {"apiServer.service.type": "LoadBalancer"},
@@ -87,7 +86,10 @@ NEEDS: dict[str, Paths] = {
     "dags.persistence": CLAIM,
     "data.metadataConnection": {"postgresql.enabled": False, "data.metadataSecretName": ""},
     "data.metadataConnection.host": {"data.metadataConnection.passwordSecretName": "database", "data.metadataSecretName": ""},
-    "data.metadataConnection.passwordSecretName": {"data.metadataConnection.host": "db.example.org", "data.metadataSecretName": ""},
+    "data.metadataConnection.passwordSecretName": {
+        "data.metadataConnection.host": "db.example.org",
+        "data.metadataSecretName": "",
+    },
     "data.metadataSecretKey": BROUGHT,
     "data.metadataSecretName": BROUGHT,
     "elasticsearch": _index("elasticsearch"),
@@ -111,8 +113,25 @@ NEEDS: dict[str, Paths] = {
     "rotation.databasePassword": {**INTERNAL, "postgresql.auth.existingSecret": ""},
     "rotation.fernetKey": {"fernetKeySecretName": ""},
     "rotation.jwtSecret": {"jwtKeyPair.enabled": False, "jwtSecretName": ""},
+    "scheduler.logGroomerSidecar": {"logs.persistence.enabled": True},
     "triggerer.keda": {"triggerer.keda.enabled": True},
+    "triggerer.logGroomerSidecar": {"triggerer.persistence.enabled": True, "triggerer.logGroomerSidecar.enabled": True},
+    "triggerer.persistence": {"triggerer.persistence.enabled": True},
+    "triggerer.replicas": {"triggerer.keda.enabled": False},
     "triggerer.strategy": {"triggerer.persistence.enabled": False},
+    "triggerer.updateStrategy": {"triggerer.persistence.enabled": True},
+    **{
+        f"{part}.serviceAccount.serviceAccountTokenVolume": {f"{part}.serviceAccount.serviceAccountTokenVolume.enabled": True}
+        for part in ("apiServer", "cleanup", "dagProcessor", "scheduler", "triggerer")
+    },
+    **{
+        f"images.{part}.tag": {"defaultAirflowDigest": "", f"images.{part}.digest": None}
+        for part in ("airflow", "pgbouncer", "pgbouncerExporter", "pod_template", "statsd")
+    },
+    "defaultAirflowDigest": {"images.airflow.digest": None},
+    "defaultAirflowRepository": {"images.airflow.repository": ""},
+    "defaultAirflowTag": {"defaultAirflowDigest": "", "images.airflow.digest": None, "images.airflow.tag": ""},
+    **{f"workers.{path.removeprefix('workers.kubernetes.')}": {path: None} for path in LEAVES if path.startswith("workers.kube")},
     **{
         f"{part}.podDisruptionBudget.config.minAvailable": {f"{part}.podDisruptionBudget.config.maxUnavailable": None}
         for part in ("dagProcessor", "pgbouncer", "scheduler", "triggerer")
@@ -187,7 +206,13 @@ def _value(path: str) -> Any:
     return 7 if node.get("maximum") == 100 else 0.5 if "number" in types(node) else [node["items"]["enum"][-1]]
 
 
-ON_BY_DEFAULT = (".create", ".automountServiceAccountToken", ".applyCustomEnv", ".podDisruptionBudget.enabled", ".mountConfigSecret")
+ON_BY_DEFAULT = (
+    ".create",
+    ".automountServiceAccountToken",
+    ".applyCustomEnv",
+    ".podDisruptionBudget.enabled",
+    ".mountConfigSecret",
+)
 
 
 def _render(paths: Paths) -> str:
@@ -211,7 +236,9 @@ def alive() -> dict[str, str]:
             if not rendered.startswith("refused") and re.search(rf"(?<![0-9]){NUMBERS[path]}(?![0-9])", rendered):
                 found[path] = "with others"
         rest = [path for path in LEAVES if path not in found and path not in WITHOUT_EFFECT]
-        pairs = {path: (pool.submit(_render, over(ON, _needs(path))), pool.submit(_render, over(ON, cases[path]))) for path in rest}
+        pairs = {
+            path: (pool.submit(_render, over(ON, _needs(path))), pool.submit(_render, over(ON, cases[path]))) for path in rest
+        }
         for path, (before, after) in pairs.items():
             if after.result().startswith("refused"):
                 print(path, cases[path][path], after.result())

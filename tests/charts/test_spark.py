@@ -78,7 +78,7 @@ def should_write_executors_files_to_an_emptydir() -> None:
 
 
 def should_be_what_the_connection_spark_default_points_at() -> None:
-    settings = find(render(), "ConfigMap", "airspark-bootstrap")["data"]["settings.json"]
+    settings = find(render(), "ConfigMap", "airspark-bootstrap-")["data"]["settings.json"]
     assert f'"host": "spark://{MASTER}"' in settings
     assert '"port": 7077' in settings
     find(render(), "Service", MASTER)

@@ -67,7 +67,11 @@ def should_describe_every_key_of_values_yaml_in_one_line(chart: str) -> None:
         ("airflow.logs.persistence.size", "many", "at '/logs/persistence/size'"),
         ("airflow.images.airflow.pullPolicy", "Sometimes", "at '/images/airflow/pullPolicy'"),
         ("airflow.config.core", "LocalExecutor", "at '/config/core'"),
-        ("airflow.connections.x", {"host": "h", "password": "p"}, "at '/connections/x/password': got string, want null or object"),
+        (
+            "airflow.connections.x",
+            {"host": "h", "password": "p"},
+            "at '/connections/x/password': got string, want null or object",
+        ),
         ("spark.worker.memoryLimit", "lots", "at '/worker/memoryLimit'"),
         ("spark.worker.replicas", 3, "at '/worker': additional properties 'replicas' not allowed"),
         ("data.size", 10, "at '/data/size': got number, want string"),

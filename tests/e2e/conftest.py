@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,41 @@ def configured(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> It
     yield Configured(airflow, run_id, before, after, command)
 
 
+def wait_for_bootstrap() -> None:
+    """Wait until the newest bootstrap Job is done."""
+    kubectl("wait", "job", "--selector", "component=bootstrap", "--for=condition=Complete", "--timeout=240s", timeout=270)
+
+
+def wait_for_restarts(since: float, seconds: int = 300) -> None:
+    """Wait until every component's container was started after a time, and is ready.
+
+    Args:
+        since: seconds since 1970.
+        seconds: how long that may take; the kubelet takes a minute or two to hand over a changed Secret.
+    """
+    selector = "tier=airflow,component in (api-server, scheduler, dag-processor, triggerer, postgresql)"
+    deadline = time.monotonic() + seconds
+    while True:
+        pods = json.loads(kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
+        mains = [pod["status"]["containerStatuses"] for pod in pods]
+        old = [
+            pod["metadata"]["name"]
+            for pod, found in zip(pods, mains, strict=True)
+            for status in found
+            if status["name"] == pod["metadata"]["labels"]["component"]
+            and not (status["ready"] and instant(status["state"]["running"]["startedAt"]) > since)
+        ]
+        if not old:
+            return
+        assert time.monotonic() < deadline, f"not restarted with the new Secrets after {seconds} s: {', '.join(old)}"
+        time.sleep(2)
+
+
+def instant(text: str) -> float:
+    """Seconds since 1970 of a time as Kubernetes writes it."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
 ROTATIONS = ("fernetKey", "jwtSecret", "apiSecretKey", "databasePassword", "adminPassword")
 
 
@@ -222,10 +258,11 @@ def rotated(configured: Configured, tmp_path_factory: pytest.TempPathFactory) ->
     """Every Secret of the chart rotated at once, by one text each in the values."""
     import servers
 
-    before = secrets()
-    values = servers.merged({"airflow": {"rotation": dict.fromkeys(ROTATIONS, "1")}})
+    before, began = secrets(), time.time()
+    values = servers.merged({"airflow": {"rotation": dict.fromkeys(ROTATIONS, f"at {began:.0f}")}})
     upgrade(values, tmp_path_factory.mktemp("rotated"), "rotated")
-    platform.wait_ready(300)
+    wait_for_bootstrap()
+    wait_for_restarts(began)
     changed = {f"airspark-{name}" for name in ("fernet-key", "jwt-secret", "api-secret-key", "postgresql", "metadata", "admin")}
     with airflow_api.connect() as client:
         yield {"before": before, "after": secrets(), "changed": changed, "airflow": client}
@@ -240,6 +277,7 @@ def rolled_back(rotated: dict[str, Any]) -> Iterator[dict[str, Any]]:
     history = json.loads(helm("history", platform.RELEASE, "--output", "json"))
     with run_in_flight(client, 60) as run_id:
         helm("rollback", platform.RELEASE, str(history[0]["revision"]), "--wait", "--timeout", "10m")
+        wait_for_bootstrap()
     state = end_of(client, run_id)
     tries = [task["try_number"] for task in tasks_of(client, run_id)]
     yield {

@@ -19,6 +19,7 @@ from airspark.console import step
 sys.path.append(str(ROOT / "tests/charts"))
 from rendering import find, render
 
+pytestmark = pytest.mark.long
 MINE = 'namespace="airspark",job="airspark-statsd"'
 STARTS = 'airflow_ti_start_total{dag_id="a",task_id="b"}'
 OTHER_STARTS = 'airflow_ti_start_total{dag_id="a",task_id="c"}'

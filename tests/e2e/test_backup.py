@@ -135,9 +135,8 @@ def test_should_refuse_a_dump_of_another_database(tmp_path: Path) -> None:
 
 def test_should_refuse_a_dump_whose_passwords_another_fernet_key_encrypted(airflow: Airflow, tmp_path: Path) -> None:
     path = tmp_path / "foreign.dump"
-    sql(
-        f"INSERT INTO connection (conn_id, conn_type, password, is_encrypted, is_extra_encrypted) VALUES ('foreign', 'http', '{FOREIGN}', true, false)"
-    )
+    columns = "conn_id, conn_type, password, is_encrypted, is_extra_encrypted"
+    sql(f"INSERT INTO connection ({columns}) VALUES ('foreign', 'http', '{FOREIGN}', true, false)")
     try:
         assert make("backup", f"FILE={path}").returncode == 0
     finally:
@@ -176,14 +175,19 @@ def test_should_refuse_while_tasks_are_running(dump: Path) -> None:
 def test_should_leave_the_old_data_and_start_airflow_again_if_the_restore_fails(airflow: Airflow, dump: Path) -> None:
     before = replicas()
     airflow.call("PATCH", "/variables/backup_test", json={"key": "backup_test", "value": "not restored"})
-    command = [str(tools.ensure("kubectl")), "--kubeconfig", str(kubeconfig()), "--namespace", "airspark", "exec", "--stdin",
-               "airspark-postgresql-0", "--", "psql", "-q", "-d", "airflow"]  # fmt: skip
-    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as session:
-        assert session.stdin
-        session.stdin.write("BEGIN; LOCK TABLE variable IN ACCESS SHARE MODE;\n")
-        session.stdin.flush()
-        done = make("restore", f"FILE={dump}")
-        session.stdin.close()
+    command = [str(tools.ensure("kubectl")), "--kubeconfig", str(kubeconfig()), "--namespace", "airspark", "exec",
+               "airspark-postgresql-0", "--", "psql", "-q", "-d", "airflow",
+               "-c", "BEGIN; LOCK TABLE variable IN ACCESS SHARE MODE; SELECT pg_sleep(600)"]  # fmt: skip
+    sleeping = "FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as session:
+        try:
+            deadline = time.monotonic() + 30
+            while not sql(f"SELECT pid {sleeping}"):
+                assert time.monotonic() < deadline, "the session that holds the lock did not start within 30 s"
+            done = make("restore", f"FILE={dump}")
+        finally:
+            sql(f"SELECT pg_terminate_backend(pid) {sleeping}")
+            session.wait(30)
     assert done.returncode != 0, done.stderr
     assert re.search(r"the restore failed and changed nothing: .*lock timeout", done.stderr), done.stderr
     assert replicas() == before

@@ -142,6 +142,7 @@ def test_should_say_in_the_log_why_no_node_takes_a_task(configured: Configured) 
     text = log_until(configured.airflow, "live_too_large", run_id, "never", "no node takes it", 90)
     assert "Insufficient cpu" in text
     configured.airflow.call("PATCH", f"/dags/live_too_large/dagRuns/{run_id}", json={"state": "failed"})
+    kubectl("delete", "pod", "--selector", "dag_id=live_too_large", "--wait=false")
 
 
 def test_should_say_in_the_log_that_a_task_was_killed_for_its_memory(configured: Configured) -> None:
@@ -189,7 +190,8 @@ def test_should_do_nothing_if_the_rendered_objects_are_applied_twice(configured:
     before = kubectl("get", "pods", "--selector", "component!=worker", "--output", "jsonpath={.items[*].metadata.uid}")
     for _ in range(2):
         done = subprocess.run(
-            ["kubectl", "--kubeconfig", str(platform.kubeconfig()), "apply", "--server-side", "--field-manager=helm", "--force-conflicts",
+            ["kubectl", "--kubeconfig", str(platform.kubeconfig()), "apply", "--server-side", "--field-manager=helm",
+             "--force-conflicts",
              "--namespace", "airspark", "--filename", "-"],
             input=rendered, capture_output=True, text=True, check=False,
         )  # fmt: skip

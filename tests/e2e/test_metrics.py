@@ -22,6 +22,7 @@ from airspark import cluster, images, tools
 from airspark.project import kubeconfig
 
 # After what takes the installation as it is, before what rolls it back.
+pytestmark = pytest.mark.long
 STAGE = 1
 CHART = Path(__file__).resolve().parents[2] / "charts/airflow"
 SELECTOR = {"namespace": "airspark", "job": "airspark-statsd"}

@@ -166,7 +166,7 @@ class Site:
 @functools.cache
 def _secrets(values: str) -> dict[str, dict[str, str]]:
     objects = rendering.render(json.loads(values), chart="airflow")
-    specs = json.loads(rendering.find(objects, "ConfigMap", "airspark-bootstrap")["data"]["secrets.json"])
+    specs = json.loads(rendering.find(objects, "ConfigMap", "airspark-bootstrap-")["data"]["secrets.json"])
     made: dict[str, dict[str, str]] = {"db": {"password": PASSWORD}}
     for spec in specs:
         if not spec["brought"]:

@@ -21,6 +21,7 @@ import yaml
 from .conftest import ROOT, docker, tag
 from .metadata import HIDDEN, Metadata, wait_until
 
+pytestmark = pytest.mark.long
 AIRFLOW, ISSUER, PROVIDER = "http://127.0.0.1:8080/airflow", "http://localhost:5000", "company"
 CLIENT_SECRET = f"{HIDDEN}client"
 VALUES = {

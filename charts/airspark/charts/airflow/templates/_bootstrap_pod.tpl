@@ -1,7 +1,7 @@
 {{/*
 The bootstrap Job's pod.
 
-  airflow.bootstrap.podSpec     spec of the pod                                           job, hash
+  airflow.bootstrap.podSpec     spec of the pod but the volume `bootstrap`, last its volumes    job, hash
   airflow.bootstrap.hash        first 8 of the SHA-256 of all it depends on               job
 */}}
 
@@ -67,9 +67,6 @@ containers:
   {{- tpl (toYaml .) $ | nindent 2 }}
   {{- end }}
 volumes:
-  - name: bootstrap
-    configMap:
-      name: {{ include "airflow.fullname" . }}-bootstrap
   {{- include "airflow.configVolumes" . | nindent 2 }}
   - name: token
     projected:
