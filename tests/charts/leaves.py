@@ -4,13 +4,41 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rendering import CHARTS, Object
 
 SCHEMA: Object = json.loads((CHARTS / "airflow/values.schema.json").read_text())
 FIRST = 20000
+# Every part is on, so that its keys are of use.
+ON: Mapping[str, Any] = {
+    "apiServer.hpa.enabled": True,
+    "apiServer.httpRoute.enabled": True,
+    "apiServer.httpRoute.parentRefs": [{"name": "gate"}],
+    "backup.enabled": True,
+    "cleanup.enabled": True,
+    "dagProcessor.replicas": 2,
+    "databaseCleanup.enabled": True,
+    "images.pgbouncerExporter.repository": "exporter",
+    "images.pgbouncerExporter.tag": "1",
+    "ingress.apiServer.enabled": True,
+    "ingress.pgbouncer.enabled": True,
+    "ingress.statsd.enabled": True,
+    "metrics.dashboard.enabled": True,
+    "metrics.prometheusRule.enabled": True,
+    "metrics.serviceMonitor.enabled": True,
+    "otelCollector.endpoint": "http://collector:4318",
+    "otelCollector.tracesEnabled": True,
+    "pgbouncer.enabled": True,
+    "pgbouncer.replicas": 2,
+    "rbac.createSCCRoleBinding": True,
+    "scheduler.replicas": 2,
+    "statsd.enabled": True,
+    "triggerer.logGroomerSidecar.enabled": True,
+    "triggerer.persistence.enabled": True,
+    "triggerer.replicas": 2,
+}
 
 
 def leaves(node: Object = SCHEMA, path: str = "") -> Iterator[tuple[str, Object]]:

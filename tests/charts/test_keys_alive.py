@@ -5,42 +5,16 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 import yaml
 from batches import Paths, batches, over, values
-from leaves import LEAVES, NUMBERS, sample, types
+from leaves import LEAVES, NUMBERS, ON, sample, types
 from rendering import CHARTS, LOADER, RenderError, text
 
-# Every part is on, so that its keys are of use.
-ON: Paths = {
-    "apiServer.hpa.enabled": True,
-    "apiServer.httpRoute.enabled": True,
-    "apiServer.httpRoute.parentRefs": [{"name": "gate"}],
-    "backup.enabled": True,
-    "cleanup.enabled": True,
-    "dagProcessor.replicas": 2,
-    "databaseCleanup.enabled": True,
-    "images.pgbouncerExporter.repository": "exporter",
-    "images.pgbouncerExporter.tag": "1",
-    "ingress.apiServer.enabled": True,
-    "ingress.pgbouncer.enabled": True,
-    "ingress.statsd.enabled": True,
-    "metrics.dashboard.enabled": True,
-    "metrics.prometheusRule.enabled": True,
-    "metrics.serviceMonitor.enabled": True,
-    "otelCollector.endpoint": "http://collector:4318",
-    "otelCollector.tracesEnabled": True,
-    "pgbouncer.enabled": True,
-    "pgbouncer.replicas": 2,
-    "rbac.createSCCRoleBinding": True,
-    "scheduler.replicas": 2,
-    "statsd.enabled": True,
-    "triggerer.logGroomerSidecar.enabled": True,
-    "triggerer.persistence.enabled": True,
-    "triggerer.replicas": 2,
-}
 OIDC = {
     "auth.manager": "oidc",
     "auth.oidc.issuer": "https://id",
@@ -66,6 +40,24 @@ BROUGHT = {**INTERNAL, "data.metadataSecretName": "database", "pgbouncer.configS
 KEY_PAIR = {"jwtKeyPair.enabled": True, "jwtSecretName": ""}
 
 
+OTEL = {
+    "otelCollector.metricsEnabled": True,
+    "statsd.enabled": False,
+    "metrics.serviceMonitor.enabled": False,
+    "metrics.prometheusRule.enabled": False,
+}
+ENV = {"env": [{"name": "TZ", "value": "Asia/Seoul"}]}
+SECRETS = {
+    "apiSecretKeySecretName": "a",
+    "createUserJob.existingSecret": "b",
+    "data.metadataSecretName": "c",
+    "fernetKeySecretName": "d",
+    "jwtSecretName": "e",
+    "pgbouncer.configSecretName": "f",
+    "postgresql.auth.existingSecret": "g",
+}
+
+
 def _index(name: str) -> Paths:
     """Return the values that switch a search index on."""
     return {**ELSEWHERE, f"{name}.enabled": True, f"{name}.secretName": "", f"{name}.connection.host": f"{name}.example.org"}
@@ -77,14 +69,37 @@ NEEDS: dict[str, Paths] = {
     "apiServer.podDisruptionBudget": {"apiServer.hpa.minReplicaCount": 2},
     "apiServer.replicas": {"apiServer.hpa.enabled": False},
     "apiServer.service.externalTrafficPolicy": {"apiServer.service.type": "LoadBalancer"},
+    "auth.manager": {"apiServer.httpRoute.enabled": False, "ingress.apiServer.enabled": False},
     "auth.oidc": OIDC,
+    "backup.persistence": {"backup.persistence.existingClaim": ""},
+    "createUserJob.applyCustomEnv": ENV,
+    "dags.gitSync.branch": {**GIT, "dags.gitSync.ref": "", "dags.gitSync.rev": None},
+    "dags.gitSync.rev": {**GIT, "dags.gitSync.ref": ""},
+    "dags.persistence.annotations": {**CLAIM, "dags.persistence.existingClaim": ""},
+    "dags.persistence.accessMode": {**CLAIM, "dags.persistence.existingClaim": ""},
+    "dags.persistence.size": {**CLAIM, "dags.persistence.existingClaim": ""},
+    "dags.persistence.storageClassName": {**CLAIM, "dags.persistence.existingClaim": ""},
+    "databaseCleanup": {"databaseCleanup.args": None},
+    "databaseCleanup.applyCustomEnv": ENV,
+    "databaseCleanup.args": {},
+    "gitops.enabled": SECRETS,
+    "global.claims.data": {"mounts.data.claim": ""},
+    "global.claims.output": {"mounts.output.claim": ""},
+    "ingress.apiServer.host": {"ingress.apiServer.hosts": []},
+    "ingress.apiServer.tls": {"ingress.apiServer.hosts": ["airflow.example.org"], "ingress.apiServer.tls.enabled": True},
+    "ingress.enabled": {"ingress.apiServer.enabled": False},
+    "ingress.pgbouncer.host": {"ingress.pgbouncer.hosts": None},
+    "ingress.statsd.host": {"ingress.statsd.hosts": None},
+    "migrateDatabaseJob.applyCustomEnv": ENV,
+    "otelCollector.metricExportIntervalMs": OTEL,
+    "otelCollector.metricsEnabled": {**OTEL, "otelCollector.metricsEnabled": False},
     "dagProcessor.dagBundleConfigList": NO_GIT,
     "dags.gitSync": GIT,
     "dags.gitSync.credentialsSecret": {**GIT, "dags.gitSync.sshKeySecret": ""},
     "dags.gitSync.knownHosts": {**GIT, "dags.gitSync.sshKeySecret": "key"},
     "dags.mountPath": CLAIM,
     "dags.persistence": CLAIM,
-    "data.metadataConnection": {"postgresql.enabled": False, "data.metadataSecretName": ""},
+    "data.metadataConnection": EXTERNAL,
     "data.metadataConnection.host": {"data.metadataConnection.passwordSecretName": "database", "data.metadataSecretName": ""},
     "data.metadataConnection.passwordSecretName": {
         "data.metadataConnection.host": "db.example.org",
@@ -97,7 +112,9 @@ NEEDS: dict[str, Paths] = {
     "jwtKeyPair": KEY_PAIR,
     "jwtSecretName": {"jwtKeyPair.enabled": False},
     "logs.emptyDirConfig": {"logs.persistence.enabled": False},
-    "logs.persistence": {"logs.persistence.enabled": True},
+    "logs.persistence": {"logs.persistence.enabled": True, "logs.persistence.existingClaim": ""},
+    "logs.persistence.accessMode": {"logs.persistence.singleNode": True},
+    "logs.persistence.enabled": {"logs.emptyDirConfig": {"sizeLimit": "1Gi"}},
     "logs.remote": S3,
     "logs.remote.container": AZURE,
     "metrics.podMonitor": {"metrics.serviceMonitor.enabled": False, "metrics.podMonitor.enabled": True},
@@ -107,13 +124,18 @@ NEEDS: dict[str, Paths] = {
     "networkPolicies.database.ports": EXTERNAL,
     "opensearch": _index("opensearch"),
     "opensearch.secretName": {**ELSEWHERE, "opensearch.enabled": True},
+    "pgbouncer.sslmode": EXTERNAL,
     "postgresql": INTERNAL,
+    "postgresql.enabled": EXTERNAL,
     "rotation.adminPassword": {"createUserJob.existingSecret": ""},
     "rotation.apiSecretKey": {"apiSecretKeySecretName": ""},
     "rotation.databasePassword": {**INTERNAL, "postgresql.auth.existingSecret": ""},
     "rotation.fernetKey": {"fernetKeySecretName": ""},
     "rotation.jwtSecret": {"jwtKeyPair.enabled": False, "jwtSecretName": ""},
     "scheduler.logGroomerSidecar": {"logs.persistence.enabled": True},
+    "statsd.cache": {"statsd.args": None},
+    "statsd.enabled": {"metrics.serviceMonitor.enabled": False, "metrics.prometheusRule.enabled": False},
+    "statsd.extraMappings": {"statsd.overrideMappings": []},
     "triggerer.keda": {"triggerer.keda.enabled": True},
     "triggerer.logGroomerSidecar": {"triggerer.persistence.enabled": True, "triggerer.logGroomerSidecar.enabled": True},
     "triggerer.persistence": {"triggerer.persistence.enabled": True},
@@ -145,7 +167,14 @@ NEEDS: dict[str, Paths] = {
 SAMPLES: dict[str, Any] = {
     "airflowVersion": "3.4.0",
     "apiServer.hpa.minReplicaCount": 3,
+    "apiServer.service.externalTrafficPolicy": "Local",
+    "data.metadataConnection.sslmode": "require",
     "executor": "KubernetesExecutor",
+    "ipFamilies": ["IPv6"],
+    "logs.persistence.accessMode": "ReadWriteOncePod",
+    "logs.remote.provider": "gcs",
+    "metrics.prometheusRule.disabled": ["DagImportErrors"],
+    "pgbouncer.sslmode": "require",
     "data.metadataConnection.protocol": "postgresql+psycopg2",
     "enableBuiltInSecretEnvVars": {"AIRFLOW__CORE__FERNET_KEY": False},
     "ingress.apiServer.precedingPaths": [{"path": "/mark-%d", "serviceName": "s", "servicePort": 80}],
@@ -170,17 +199,45 @@ WITHOUT_EFFECT = {
     "enabled": "read by the parent chart",
     "executor": "another executor is refused",
     "logs.persistence.singleNode": "takes back a refusal",
+    "ports.workerLogs": "nothing listens there",
     "scheduler.enabled": "false is refused",
+    **{path: "says so" for path, node in LEAVES.items() if "without effect" in node["description"]},
 }
-DEFAULTS: dict[str, Any] = {}
-OPEN: list[tuple[str, Any]] = [("", yaml.load((CHARTS / "airflow/values.yaml").read_text(), Loader=LOADER))]
-while OPEN:
-    _above, _values = OPEN.pop()
-    for _name, _value in _values.items():
-        _here = f"{_above}.{_name}".removeprefix(".")
-        DEFAULTS[_here] = _value
-        if isinstance(_value, dict):
-            OPEN.append((_here, _value))
+# Parts whose objects bear this label, so that one render shows the same switch of all of them.
+COMPONENTS = {
+    "apiServer": "api-server",
+    "backup": "backup",
+    "bootstrap": "bootstrap",
+    "cleanup": "cleanup",
+    "dagProcessor": "dag-processor",
+    "databaseCleanup": "database-cleanup",
+    "helmTest": "helm-test",
+    "pgbouncer": "pgbouncer",
+    "scheduler": "scheduler",
+    "statsd": "statsd",
+    "triggerer": "triggerer",
+}
+# Switches that are on where nothing is said.
+ON_IF_UNSET = (
+    ".applyCustomEnv",
+    ".automountServiceAccountToken",
+    ".create",
+    ".mountConfigSecret",
+    ".podDisruptionBudget.enabled",
+    ".verbose",
+)
+
+
+def _defaults(given: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value of values.yaml with its dotted path."""
+    for name, value in given.items():
+        here = f"{path}.{name}".removeprefix(".")
+        yield here, value
+        if isinstance(value, dict):
+            yield from _defaults(value, here)
+
+
+DEFAULTS = dict(_defaults(yaml.load((CHARTS / "airflow/values.yaml").read_text(), Loader=LOADER)))
 
 
 def _needs(path: str) -> Paths:
@@ -190,7 +247,7 @@ def _needs(path: str) -> Paths:
 
 
 def _value(path: str) -> Any:
-    """Return a value for a key that differs from what `ON` and the defaults say."""
+    """Return a value for a key that differs from what it has without."""
     node = LEAVES[path]
     if path in SAMPLES:
         return json.loads(json.dumps(SAMPLES[path]).replace("%d", str(NUMBERS[path])))
@@ -199,49 +256,67 @@ def _value(path: str) -> Any:
         return marked
     now = over(ON, _needs(path)).get(path, DEFAULTS.get(path))
     if types(node) == {"boolean"}:
-        return not now if path in DEFAULTS or path in ON or not path.endswith(ON_BY_DEFAULT) else False
+        return not (path.endswith(ON_IF_UNSET) if now is None else now)
     options = [word for option in (node, *node.get("anyOf", [])) for word in option.get("enum", []) if word not in (None, now)]
-    if options:
-        return options[-1]
-    return 7 if node.get("maximum") == 100 else 0.5 if "number" in types(node) else [node["items"]["enum"][-1]]
-
-
-ON_BY_DEFAULT = (
-    ".create",
-    ".automountServiceAccountToken",
-    ".applyCustomEnv",
-    ".podDisruptionBudget.enabled",
-    ".mountConfigSecret",
-)
+    return options[-1] if options else 7 if node.get("maximum") == 100 else 0.5
 
 
 def _render(paths: Paths) -> str:
     """Return what is rendered, or the refusal."""
     try:
-        return text(values(paths), chart="airflow")
+        return text(values(over(ON, paths)), chart="airflow")
     except RenderError as refusal:
         return f"refused: {refusal}"
 
 
+def _objects(rendered: str, component: str) -> list[str]:
+    """Return the texts of the objects of a component."""
+    return [part for part in rendered.split("\n---\n") if f"\n    component: {component}\n" in part]
+
+
+def _switches(paths: Iterable[str]) -> list[list[str]]:
+    """Return the switches of parts by their name, such as `serviceAccount.create` of every part."""
+    groups: dict[str, list[str]] = {}
+    for path in paths:
+        part, _, name = path.partition(".")
+        if part in COMPONENTS and types(LEAVES[path]) == {"boolean"}:
+            groups.setdefault(name, []).append(path)
+    return list(groups.values())
+
+
 @functools.cache
-def alive() -> dict[str, str]:
-    """Return how each key shows, by its path; keys that do not show are left out."""
-    cases: dict[str, Paths] = {path: {**_needs(path), path: _value(path)} for path in LEAVES}
-    groups = batches({path: paths for path, paths in cases.items() if str(NUMBERS[path]) in json.dumps(paths)}, size=600)
-    found: dict[str, str] = {}
+def alive() -> frozenset[str]:
+    """Return the keys that show in what is rendered."""
+    cases: dict[str, Paths] = {path: {**_needs(path), path: _value(path)} for path in LEAVES if path not in WITHOUT_EFFECT}
+    together = batches({path: paths for path, paths in cases.items() if str(NUMBERS[path]) in json.dumps(paths)}, size=600)
+    found: set[str] = set()
     with ThreadPoolExecutor(2) as pool:
-        renders = {id(group): pool.submit(_render, over(ON, group)) for group in groups.values()}
-        for path, group in groups.items():
-            rendered = renders[id(group)].result()
-            if not rendered.startswith("refused") and re.search(rf"(?<![0-9]){NUMBERS[path]}(?![0-9])", rendered):
-                found[path] = "with others"
-        rest = [path for path in LEAVES if path not in found and path not in WITHOUT_EFFECT]
-        pairs = {
-            path: (pool.submit(_render, over(ON, _needs(path))), pool.submit(_render, over(ON, cases[path]))) for path in rest
-        }
-        for path, (before, after) in pairs.items():
-            if after.result().startswith("refused"):
-                print(path, cases[path][path], after.result())
-            elif before.result() != after.result():
-                found[path] = "alone"
-    return found
+        list(pool.map(_render, {id(group): group for group in together.values()}.values()))
+        for path, group in together.items():
+            if re.search(rf"(?<![0-9]){NUMBERS[path]}(?![0-9])", _render(group)):
+                found.add(path)
+        for group_ in _switches(cases):
+            before, after = pool.map(_render, (_union(map(_needs, group_)), _union(cases[path] for path in group_)))
+            for path in group_:
+                component = COMPONENTS[path.partition(".")[0]]
+                if _objects(before, component) != _objects(after, component):
+                    found.add(path)
+        rest = [path for path in cases if path not in found]
+        befores, afters = pool.map(_render, map(_needs, rest)), pool.map(_render, (cases[path] for path in rest))
+        for path, before, after in zip(rest, befores, afters, strict=True):
+            if before != after and not after.startswith("refused"):
+                found.add(path)
+    return frozenset(found)
+
+
+def _union(many: Iterable[Paths]) -> Paths:
+    return {path: value for one in many for path, value in one.items()}
+
+
+@pytest.mark.parametrize("path", [path for path in LEAVES if path not in WITHOUT_EFFECT])
+def should_change_what_is_rendered_if_it_is_set(path: str) -> None:
+    assert path in alive(), f"{_value(path)} changes nothing: wire the key, or say in its description that it has no effect"
+
+
+def should_know_every_key_that_has_no_effect() -> None:
+    assert set(WITHOUT_EFFECT) <= set(LEAVES), "a key is gone"

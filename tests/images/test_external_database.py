@@ -289,3 +289,39 @@ def test_should_remove_rows_that_are_older_than_retention_days(site: Site) -> No
     sql("INSERT INTO log (dttm, event) SELECT now() - days * interval '1 day', 'row ' || days FROM unnest(ARRAY[29, 31]) days")
     said = airflow(*job["containers"][0]["args"])
     assert sql("SELECT event FROM log WHERE event LIKE 'row %'") == "row 29", said
+
+
+def test_should_keep_the_newest_whole_dumps_if_retention_says_how_many(site: Site) -> None:
+    values = site.values("verify-full", backup={"enabled": True, "retention": 2})
+    objects = rendering.render(values, chart="airflow")
+    spec = rendering.find(objects, "CronJob", "airspark-backup")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    container, security = spec["containers"][0], spec["securityContext"]
+    claim = f"{site.name}-backups"
+    docker("volume", "create", claim)
+
+    def run(*command: str, url: str = secrets(values)["airspark-metadata"]["connection"], check: bool = True) -> str:
+        done = docker(
+            *("run", "--rm", "--network", site.name, "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"),
+            *("--user", f"{security['runAsUser']}:{security['runAsGroup']}", "--volume", f"{claim}:/backups"),
+            *("--volume", f"{site.folder / 'ca.crt'}:{CA_FILE}:ro", "--env", f"DATABASE_URL={url}"),
+            *("--env", f"RETENTION={rendering.env(container)['RETENTION']}", tag("postgres"), *command),
+            check=check,
+        )
+        return done.stdout + done.stderr
+
+    try:
+        table = "SET ROLE airflow; CREATE TABLE IF NOT EXISTS dumped (n int)"
+        docker("exec", site.containers[0], "psql", "--username", "postgres", "--dbname", "airflow", "--command", table)
+        docker("run", "--rm", "--user", "0:0", "--volume", f"{claim}:/backups", tag("postgres"), "chmod", "2775", "/backups")
+        old = "touch /backups/airflow-20200101T000000Z.dump /backups/airflow-20200102T000000Z.dump /backups/airflow-x.dump.part"
+        run("bash", "-c", old)
+        said = run(*container["args"])
+        assert "removed /backups/airflow-20200101T000000Z.dump" in said, said
+        kept = run("ls", "/backups").split()
+        assert len(kept) == 2 and kept[0] == "airflow-20200102T000000Z.dump", kept
+        assert "TABLE DATA public dumped" in run("pg_restore", "--list", f"/backups/{kept[1]}")
+        assert run("stat", "--format=%a", f"/backups/{kept[1]}").strip() == "600"
+        said = run(*container["args"], url=f"postgresql://airflow:wrong@{site.host}/airflow?sslmode=require", check=False)
+        assert "authentication failed" in said and run("ls", "/backups").split() == kept, said
+    finally:
+        docker("volume", "rm", claim, check=False)

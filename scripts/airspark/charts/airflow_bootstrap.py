@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from airspark.charts.airflow_pods import JobPod, NetworkPolicy, optional
-from airspark.charts.common import Count, Labels, Positive, Resources, ServiceAccount, Values
+from airspark.charts.common import Count, FixedServiceAccount, Labels, Positive, Resources, Values
 
 
 class Bootstrap(JobPod):
     """The bootstrap Job."""
 
-    serviceAccount: ServiceAccount
+    serviceAccount: FixedServiceAccount
     networkPolicy: NetworkPolicy | None = optional("Openings in the network policy")
     databaseDeadlineSeconds: Positive
     lockDeadlineSeconds: Positive
@@ -25,6 +25,7 @@ class MigrateDatabaseJob(JobPod):
     """What the official chart's migration Job has; here it is a step of the bootstrap Job."""
 
     enabled: bool
+    serviceAccount: FixedServiceAccount | None = optional("Account of the pod")
     useHelmHooks: bool | None = optional("Accepted and without effect: there are no hooks")
     applyCustomEnv: bool | None = optional("Whether the bootstrap Job gets `env`, `extraEnv` and `extraEnvFrom`")
     ttlSecondsAfterFinished: Count | None = optional("Accepted and without effect: the Job is named by its content and stays")
@@ -46,6 +47,7 @@ class CreateUserJob(JobPod):
     """The first user."""
 
     enabled: bool
+    serviceAccount: FixedServiceAccount | None = optional("Account of the pod")
     existingSecret: str
     defaultUser: DefaultUser
     useHelmHooks: bool | None = optional("Accepted and without effect: there are no hooks")

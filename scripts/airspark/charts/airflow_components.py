@@ -31,6 +31,7 @@ class Scheduler(Component):
     enabled: bool | None = optional("Only true: Airflow 3 does not work without it")
     logGroomerSidecar: LogGroomer
     stuckTaskSeconds: Count
+    updateStrategy: KubernetesObject | None = optional("Accepted and without effect: it is a Deployment, see `strategy`")
 
 
 class Bundle(Values):
@@ -78,6 +79,7 @@ class Triggerer(Component):
     """The triggerer."""
 
     enabled: bool
+    updateStrategy: KubernetesObject | None = optional("How the StatefulSet that `persistence.enabled` makes replaces its pods")
     keda: Keda | None = optional("Autoscaling by KEDA")
     persistence: TriggererPersistence
     logGroomerSidecar: LogGroomer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from airspark.charts.airflow_pods import CronJob, optional
-from airspark.charts.common import Count, Image, Positive, Quantity, Resources, TokenServiceAccount, Values
+from airspark.charts.common import Count, FixedServiceAccount, Image, Positive, Quantity, Resources, TokenServiceAccount, Values
 
 
 class Cleanup(CronJob):
@@ -38,6 +38,7 @@ class BackupPersistence(Values):
 class Backup(CronJob):
     """Dumps of the metadata database."""
 
+    serviceAccount: FixedServiceAccount | None = optional("Account of the pod")
     retention: Positive
     image: Image
     persistence: BackupPersistence

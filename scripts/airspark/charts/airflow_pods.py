@@ -65,17 +65,15 @@ class Scheduling(Values):
     hostAliases: Objects | None = optional("Entries of the pod's /etc/hosts")
 
 
-class Pod(Scheduling):
-    """What the pods of the chart have in common, jobs and task pods included."""
+class TaskPod(Scheduling):
+    """What the pods of the chart have in common, task pods included."""
 
-    annotations: Labels | None = optional("Annotations of the workload object")
     podAnnotations: Labels | None = optional("Annotations of the pod; texts are templates")
     labels: Labels | None = optional("Labels of the workload and its pods")
     securityContexts: ContextPair | None = optional("Security contexts, merged over the global ones")
     securityContext: KubernetesObject | None = optional("As `securityContexts.pod`, under its older name")
     containerLifecycleHooks: KubernetesObject | None = optional("Lifecycle hooks of the container (template)")
     command: list[str] | None = optional("Command of the container, in place of the image's entrypoint (template)")
-    args: list[str] | None = optional("Arguments of the container (template)")
     env: list[EnvVar] | None = optional("Environment of the container, as a list of {name, value}")
     resources: Resources | None = optional("Resources of the container")
     extraContainers: Objects | None = optional("More containers of the pod (template)")
@@ -84,6 +82,13 @@ class Pod(Scheduling):
     extraVolumeMounts: Objects | None = optional("More mounts of the container (template)")
     safeToEvict: bool | None = optional("Whether a cluster autoscaler may evict the pod, as its annotation says")
     terminationGracePeriodSeconds: Count | None = optional("Seconds the pod has to stop")
+
+
+class Pod(TaskPod):
+    """What the pods of the chart's own workloads have in common; the executor makes task pods itself."""
+
+    annotations: Labels | None = optional("Annotations of the workload object")
+    args: list[str] | None = optional("Arguments of the container (template)")
 
 
 class DisruptionBudgetConfig(Values):
@@ -158,7 +163,6 @@ class Component(Pod):
     podDisruptionBudget: DisruptionBudget | None = optional("Disruption budget of the pods")
     networkPolicy: NetworkPolicy | None = optional("Openings in the network policy")
     strategy: KubernetesObject | None = optional("How a Deployment replaces its pods")
-    updateStrategy: KubernetesObject | None = optional("How a StatefulSet replaces its pods")
     revisionHistoryLimit: Count | None = optional("Old ReplicaSets that are kept")
 
 

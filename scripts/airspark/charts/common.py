@@ -97,6 +97,14 @@ class ServiceAccount(Values):
     automountServiceAccountToken: bool | None = Field(default=None, description="Whether the pod gets a token for the API")
 
 
+class FixedServiceAccount(ServiceAccount):
+    """Account of a pod whose token the chart decides on."""
+
+    automountServiceAccountToken: bool | None = Field(
+        default=None, description="Accepted and without effect: what the pod does decides whether it gets a token"
+    )
+
+
 class TokenVolume(Values):
     """A token with an audience or a life of its own, in place of the one Kubernetes mounts."""
 

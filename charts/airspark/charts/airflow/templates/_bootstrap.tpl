@@ -13,9 +13,14 @@ The bootstrap Job.
 
 {{- /* What the official chart's two Jobs are given is this Job's too. */}}
 {{- define "airflow.bootstrap.component" -}}
-{{- $jobs := mergeOverwrite dict (omit .Values.createUserJob "enabled" "defaultUser") (omit .Values.migrateDatabaseJob "enabled") -}}
-{{- $jobs = omit $jobs "command" "args" "applyCustomEnv" "useHelmHooks" "ttlSecondsAfterFinished" -}}
-{{- toJson (dict "component" "bootstrap" "values" (mergeOverwrite $jobs .Values.bootstrap)) -}}
+{{- $layers := list .Values.bootstrap -}}
+{{- range list .Values.createUserJob .Values.migrateDatabaseJob }}
+{{- $job := omit . "enabled" "existingSecret" "defaultUser" "applyCustomEnv" "useHelmHooks" "ttlSecondsAfterFinished" }}
+{{- $said := dict }}
+{{- range $key, $value := $job }}{{ if $value }}{{ $_ := set $said $key $value }}{{ end }}{{ end }}
+{{- $layers = append $layers $said }}
+{{- end }}
+{{- dict "component" "bootstrap" "values" (include "airflow.layers" $layers | fromJson) | toJson -}}
 {{- end -}}
 
 {{- define "airflow.bootstrap.objects" -}}
@@ -57,7 +62,9 @@ The bootstrap Job.
 {{- end }}
 {{- with $git.sshKeySecret }}
 {{- $key := dict "valueFrom" (dict "secretKeyRef" (dict "name" . "key" "gitSshKey")) }}
-{{- $_ := set $connection "extra" (dict "private_key" $key "strict_host_key_checking" (empty $git.knownHosts | ternary "no" "yes")) }}
+{{- $extra := dict "private_key" $key "strict_host_key_checking" (empty $git.knownHosts | ternary "no" "yes") }}
+{{- with include "airflow.knownHosts" $ }}{{ $_ := set $extra "known_hosts_file" . }}{{ end }}
+{{- $_ := set $connection "extra" $extra }}
 {{- end }}
 {{- toJson $connection -}}
 {{- end -}}

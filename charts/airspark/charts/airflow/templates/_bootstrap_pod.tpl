@@ -24,7 +24,7 @@ initContainers:
       - name: RELEASE
         value: {{ .Release.Name }}
     resources:
-      {{- toYaml .Values.bootstrap.resources | nindent 6 }}
+      {{- toYaml $component.values.resources | nindent 6 }}
     volumeMounts:
       - name: bootstrap
         mountPath: /opt/bootstrap
@@ -53,8 +53,12 @@ containers:
       {{- . | nindent 6 }}
     {{- end }}
     {{- end }}
+    {{- with $component.values.containerLifecycleHooks | default .Values.containerLifecycleHooks }}
+    lifecycle:
+      {{- tpl (toYaml .) $ | nindent 6 }}
+    {{- end }}
     resources:
-      {{- toYaml .Values.bootstrap.resources | nindent 6 }}
+      {{- toYaml $component.values.resources | nindent 6 }}
     volumeMounts:
       {{- include "airflow.configMounts" . | nindent 6 }}
       - name: bootstrap

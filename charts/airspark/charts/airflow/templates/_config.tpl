@@ -3,6 +3,7 @@ Configuration.
 
   airflow.api.basePath       path part of config.api.base_url, or nothing      probes, config, ingress
   airflow.authManager        class of the auth manager                         config
+  airflow.seconds            seconds of a text such as 60s                     bundles
   airflow.bundles            DAG bundles, as JSON                              config
   airflow.bundles.connections  connections of `connections` that bundles use   DAG processor
   airflow.config.computed    what follows from other values, as JSON           config.cfg
@@ -25,11 +26,16 @@ airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
 {{- end -}}
 {{- end -}}
 
+{{- /* A number with s, m or h, or seconds without. */}}
+{{- define "airflow.seconds" -}}
+{{- mul (regexFind "^[0-9]+" .) (get (dict "m" 60 "h" 3600) (regexFind "[smh]?$" .) | default 1) -}}
+{{- end -}}
+
 {{- define "airflow.bundles" -}}
 {{- $git := .Values.dags.gitSync -}}
 {{- if $git.enabled -}}
 {{- $kwargs := dict "git_conn_id" "git_dags" "tracking_ref" (coalesce $git.ref $git.rev $git.branch)
-      "refresh_interval" (trimSuffix "s" $git.period | int) -}}
+      "refresh_interval" (include "airflow.seconds" $git.period | int) -}}
 {{- with $git.subPath }}{{ $_ := set $kwargs "subdir" . }}{{ end -}}
 {{- toJson (list (dict "name" "git" "classpath" "airflow.providers.git.bundles.git.GitDagBundle" "kwargs" $kwargs)) -}}
 {{- else -}}

@@ -19,7 +19,7 @@ Parts of containers.
   "capabilities" (dict "drop" (list "ALL"))
   "readOnlyRootFilesystem" true) -}}
 {{- $contexts := default dict (default dict .values).securityContexts -}}
-{{- toYaml (mergeOverwrite $context .root.Values.securityContexts.containers (default dict $contexts.container)) -}}
+{{- include "airflow.layers" (list $context .root.Values.securityContexts.containers $contexts.container) | fromJson | toYaml -}}
 {{- end -}}
 
 {{- define "airflow.containerBasics" -}}

@@ -11,6 +11,7 @@ Names. Every object's name comes from here and from nowhere else.
   airflow.mountClaim            claim of a mount                    task pods        (dict root, name)
   airflow.image, .workerImage, .partImage   image references        pods, config
   airflow.imagePullSecrets      as a list of {name}                 every pod
+  airflow.layers                maps over maps, as JSON; null says nothing, and no map is changed   (list of maps)
 */}}
 
 {{- define "airflow.fullname" -}}
@@ -122,6 +123,20 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- define "airflow.partImage" -}}
 {{- $image := get .root.Values.images .name -}}
 {{ $image.repository }}{{ if $image.digest }}@{{ $image.digest }}{{ else }}:{{ default .root.Chart.AppVersion $image.tag }}{{ end }}
+{{- end -}}
+
+{{- /* mergeOverwrite would write the later maps into the earlier ones, which belong to the values. */}}
+{{- define "airflow.layers" -}}
+{{- $merged := dict -}}
+{{- range . }}
+{{- range $key, $value := . }}
+{{- if and (kindIs "map" $value) (kindIs "map" (get $merged $key)) }}
+{{- $value = include "airflow.layers" (list (get $merged $key) $value) | fromJson }}
+{{- end }}
+{{- if not (kindIs "invalid" $value) }}{{ $_ := set $merged $key $value }}{{ end }}
+{{- end }}
+{{- end }}
+{{- toJson $merged -}}
 {{- end -}}
 
 {{- define "airflow.imagePullSecrets" -}}

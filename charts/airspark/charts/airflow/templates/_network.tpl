@@ -21,6 +21,11 @@ Who reaches whom. docs/network-policies.md says why.
 {{- $clients = list "pgbouncer" "bootstrap" }}
 {{- end }}
 {{- $clients = append $clients "backup" }}
+{{- $keda := default dict $all.triggerer.keda }}
+{{- if $keda.enabled }}
+{{- $bouncer := and $keda.usePgbouncer $all.pgbouncer.enabled | default false }}
+- {from: [KEDA], to: {{ $bouncer | ternary "pgbouncer" "postgresql" }}, peers: [{namespaceSelector: {{ $keda.namespaceLabels | empty | ternary dict (dict "matchLabels" $keda.namespaceLabels) | toJson }}}], ports: [{{ $bouncer | ternary $all.ports.pgbouncer 5432 }}]}
+{{- end }}
 {{- $database := $all.data.metadataConnection }}
 {{- if and $all.postgresql.enabled (not $database.host) }}
 - {from: {{ toJson $clients }}, to: postgresql, ports: [5432]}

@@ -44,10 +44,11 @@ annotations:
   "fsGroup" .root.Values.gid
   "fsGroupChangePolicy" "OnRootMismatch"
   "seccompProfile" (dict "type" "RuntimeDefault")) -}}
+{{- $layers := list $context -}}
 {{- range $values := list .root.Values (default dict .values) }}
-{{- $context = mergeOverwrite $context (default dict $values.securityContext) (default dict (default dict $values.securityContexts).pod) }}
+{{- $layers = concat $layers (list $values.securityContext (default dict $values.securityContexts).pod) }}
 {{- end }}
-{{- toYaml $context -}}
+{{- include "airflow.layers" $layers | fromJson | toYaml -}}
 {{- end -}}
 
 {{- define "airflow.podSettings" -}}

@@ -12,7 +12,7 @@ Task pods.
 {{- define "airflow.taskValues" -}}
 {{- $workers := .root.Values.workers -}}
 {{- $named := get $workers.kubernetes.podTemplates (default "" .name) | default dict -}}
-{{- toJson (mergeOverwrite dict (omit $workers "kubernetes") (omit $workers.kubernetes "podTemplates" "launcher") $named) -}}
+{{- include "airflow.layers" (list (omit $workers "kubernetes") (omit $workers.kubernetes "podTemplates" "launcher") $named) -}}
 {{- end -}}
 
 {{- define "airflow.launcherAccount" -}}

@@ -2,6 +2,7 @@
 Volumes and their mounts.
 
   airflow.configMounts     airflow.cfg, webserver_config.py, airflow_local_settings.py, keys    Airflow containers
+  airflow.knownHosts       where the known hosts of a Git repository are, or nothing            containers
   airflow.configVolumes    their volumes                                                        Airflow pods
   airflow.logs.remote      whether task logs are sent away                                      validate, notes
   airflow.logs.claimed     whether task logs are on a claim                                     pods, claim
@@ -27,8 +28,18 @@ Volumes and their mounts.
   subPath: airflow_local_settings.py
   readOnly: true
 {{- end }}
+{{- if include "airflow.knownHosts" . }}
+- name: config
+  mountPath: {{ include "airflow.knownHosts" . }}
+  subPath: known_hosts
+  readOnly: true
+{{- end }}
 - name: tmp
   mountPath: /tmp
+{{- end -}}
+
+{{- define "airflow.knownHosts" -}}
+{{- if and .Values.dags.gitSync.enabled .Values.dags.gitSync.knownHosts }}{{ .Values.airflowHome }}/known_hosts{{ end -}}
 {{- end -}}
 
 {{- define "airflow.configVolumes" -}}
