@@ -27,6 +27,7 @@ UV_VERSION          := 0.13.9
 GO_VERSION          := 1.26.6
 GO_MINIMUM          := 1.26.0
 KUBECONFORM_VERSION := 0.8.0
+KUBE_SCORE_VERSION  := 1.20.0
 DISTRIBUTION_VERSION := 3.1.2
 ENGINE_SUITE        := trixie
 # Servers that tests run against

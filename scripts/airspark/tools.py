@@ -51,6 +51,8 @@ def tools() -> dict[str, Tool]:
              v["KUBERNETES_VERSION"]),
         Tool("registry", ("--version",), lambda f: f[0] == 3, "github.com/distribution/distribution/v3/cmd/registry",
              v["DISTRIBUTION_VERSION"]),
+        Tool("kube-score", ("version",), lambda f: f >= (1, 20), "github.com/zegl/kube-score/cmd/kube-score",
+             v["KUBE_SCORE_VERSION"], f"-X main.version={v['KUBE_SCORE_VERSION']}"),
     ]  # fmt: skip
     return {tool.name: tool for tool in listed}
 

@@ -63,8 +63,8 @@ def should_write_its_logs_to_the_claim() -> None:
 
 
 def should_lose_its_logs_with_the_pod_if_logs_persistence_is_off() -> None:
-    objects = render(nested("airflow.logs.persistence.enabled", False))
-    assert {"name": "logs", "emptyDir": {}} in task_pod(objects)["spec"]["volumes"]
+    objects = render({"airflow": {"logs": {"persistence": {"enabled": False}, "emptyDirConfig": {"sizeLimit": "1Gi"}}}})
+    assert {"name": "logs", "emptyDir": {"sizeLimit": "1Gi"}} in task_pod(objects)["spec"]["volumes"]
     assert "airspark-logs" not in {item["metadata"]["name"] for item in objects}
 
 

@@ -28,7 +28,7 @@ def test_should_show_every_part_in_one_table(demo_run: Run) -> None:
     shown = make("status").stdout
     for component in ("api-server", "scheduler", "dag-processor", "triggerer", "postgresql", "spark-master", "spark-worker"):
         row = next(line for line in shown.splitlines() if line.startswith(component))
-        assert re.search(r"1/1 +\d+ +\d+[smhd]", row), row
+        assert re.search(r"(\d)/\1 +\d+ +\d+[smhd]", row), row
 
 
 def test_should_show_the_logs_of_a_component_and_name_the_choices_if_it_is_unknown(up: None) -> None:

@@ -123,8 +123,10 @@ lifecycle:
   args: [python, /opt/airspark/wait_for_migrations.py]
   securityContext:
     {{- include "airflow.containerSecurityContext" (dict "root" .root "values" $wait) | nindent 4 }}
+  {{- with include "airflow.env" (dict "root" .root "values" $wait "secrets" (list "database")) | trim }}
   env:
-    {{- include "airflow.env" (dict "root" .root "values" $wait "secrets" (list "database")) | nindent 4 }}
+    {{- . | nindent 4 }}
+  {{- end }}
     {{- with .waitFor }}
     - name: AIRSPARK_WAIT_CONNECTIONS
       value: {{ . }}
