@@ -17,6 +17,8 @@ CHARTS = ROOT / "charts"
 NAMESPACE = "airspark"
 RELEASE = "airspark"
 Object = dict[str, Any]
+#: Kinds that Kubernetes has no schema of.
+CUSTOM = frozenset({"HTTPRoute", "PodMonitor", "PrometheusRule", "ScaledObject", "ServiceMonitor"})
 # The C parser, where PyYAML was built with it, is ten times as fast.
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from batches import batches, values
-from rendering import CHARTS, LOADER, RenderError, render, text
+from rendering import CHARTS, CUSTOM, LOADER, RenderError, render, text
 
 from airspark.charts.schema import refusal, refused_keys
 
@@ -22,8 +22,6 @@ REFUSED = {key: entry["example"] for key, entry in CONTRACT.items() if entry["st
 SENTENCES = refused_keys(CHARTS / "airflow")
 OFFICIAL = sorted((HERE / "official").glob("*.yaml"))
 VERSIONS = ("1.34", "1.37")
-# Kinds that Kubernetes has no schema of.
-CUSTOM = {"HTTPRoute", "PodMonitor", "PrometheusRule", "ScaledObject", "ServiceMonitor"}
 # What a key needs beside it.
 NEEDS: dict[str, dict[str, Any]] = {
     "dags.gitSync.enabled": {"dags.gitSync.repo": "https://git.example.org/dags.git"},

@@ -40,11 +40,13 @@ BROUGHT = {**INTERNAL, "data.metadataSecretName": "database", "pgbouncer.configS
 KEY_PAIR = {"jwtKeyPair.enabled": True, "jwtSecretName": ""}
 
 
+STATSD = {"statsd.enabled": True}
 OTEL = {
     "otelCollector.metricsEnabled": True,
     "statsd.enabled": False,
-    "metrics.serviceMonitor.enabled": False,
+    "metrics.podMonitor.enabled": False,
     "metrics.prometheusRule.enabled": False,
+    "metrics.serviceMonitor.enabled": False,
 }
 ENV = {"env": [{"name": "TZ", "value": "Asia/Seoul"}]}
 SECRETS = {
@@ -71,6 +73,8 @@ NEEDS: dict[str, Paths] = {
     "apiServer.service.externalTrafficPolicy": {"apiServer.service.type": "LoadBalancer"},
     "auth.manager": {"apiServer.httpRoute.enabled": False, "ingress.apiServer.enabled": False},
     "auth.oidc": OIDC,
+    "backup.image.pullPolicy": {"backup.image.repository": "mine"},
+    "backup.image.tag": {"backup.image.repository": "mine"},
     "backup.persistence": {"backup.persistence.existingClaim": ""},
     "createUserJob.applyCustomEnv": ENV,
     "dags.gitSync.branch": {**GIT, "dags.gitSync.ref": "", "dags.gitSync.rev": None},
@@ -91,6 +95,8 @@ NEEDS: dict[str, Paths] = {
     "ingress.pgbouncer.host": {"ingress.pgbouncer.hosts": None},
     "ingress.statsd.host": {"ingress.statsd.hosts": None},
     "migrateDatabaseJob.applyCustomEnv": ENV,
+    "mounts.data.mountPath": {"mounts.data.claim": "data"},
+    "mounts.output.mountPath": {"mounts.output.claim": "output"},
     "otelCollector.metricExportIntervalMs": OTEL,
     "otelCollector.metricsEnabled": {**OTEL, "otelCollector.metricsEnabled": False},
     "dagProcessor.dagBundleConfigList": NO_GIT,
@@ -117,8 +123,10 @@ NEEDS: dict[str, Paths] = {
     "logs.persistence.enabled": {"logs.emptyDirConfig": {"sizeLimit": "1Gi"}},
     "logs.remote": S3,
     "logs.remote.container": AZURE,
-    "metrics.podMonitor": {"metrics.serviceMonitor.enabled": False, "metrics.podMonitor.enabled": True},
-    "metrics.serviceMonitor": {"metrics.serviceMonitor.enabled": True, "metrics.podMonitor.enabled": False},
+    "logs.remote.provider": AZURE,
+    "metrics.podMonitor": {**STATSD, "metrics.serviceMonitor.enabled": False, "metrics.podMonitor.enabled": True},
+    "metrics.prometheusRule": {**STATSD, "metrics.prometheusRule.enabled": True},
+    "metrics.serviceMonitor": {**STATSD, "metrics.serviceMonitor.enabled": True, "metrics.podMonitor.enabled": False},
     "networkPolicies.database.cidrs": EXTERNAL,
     "networkPolicies.database.extraIngress": INTERNAL,
     "networkPolicies.database.ports": EXTERNAL,
@@ -133,9 +141,10 @@ NEEDS: dict[str, Paths] = {
     "rotation.fernetKey": {"fernetKeySecretName": ""},
     "rotation.jwtSecret": {"jwtKeyPair.enabled": False, "jwtSecretName": ""},
     "scheduler.logGroomerSidecar": {"logs.persistence.enabled": True},
-    "statsd.cache": {"statsd.args": None},
+    "statsd": STATSD,
+    "statsd.cache": {**STATSD, "statsd.args": None},
     "statsd.enabled": {"metrics.serviceMonitor.enabled": False, "metrics.prometheusRule.enabled": False},
-    "statsd.extraMappings": {"statsd.overrideMappings": []},
+    "statsd.extraMappings": {**STATSD, "statsd.overrideMappings": []},
     "triggerer.keda": {"triggerer.keda.enabled": True},
     "triggerer.logGroomerSidecar": {"triggerer.persistence.enabled": True, "triggerer.logGroomerSidecar.enabled": True},
     "triggerer.persistence": {"triggerer.persistence.enabled": True},
@@ -146,6 +155,8 @@ NEEDS: dict[str, Paths] = {
         f"{part}.serviceAccount.serviceAccountTokenVolume": {f"{part}.serviceAccount.serviceAccountTokenVolume.enabled": True}
         for part in ("apiServer", "cleanup", "dagProcessor", "scheduler", "triggerer")
     },
+    **{path: {path.replace(".ports", ".from"): [{}]} for path in LEAVES if path.endswith(".networkPolicy.ingress.ports")},
+    "networkPolicies.tasks.ingress.ports": {"networkPolicies.tasks.ingress.from": [{}]},
     **{
         f"images.{part}.tag": {"defaultAirflowDigest": "", f"images.{part}.digest": None}
         for part in ("airflow", "pgbouncer", "pgbouncerExporter", "pod_template", "statsd")
@@ -153,6 +164,12 @@ NEEDS: dict[str, Paths] = {
     "defaultAirflowDigest": {"images.airflow.digest": None},
     "defaultAirflowRepository": {"images.airflow.repository": ""},
     "defaultAirflowTag": {"defaultAirflowDigest": "", "images.airflow.digest": None, "images.airflow.tag": ""},
+    **{
+        f"{part}.{path.partition('.')[2]}": {f"{above}.{path.partition('.')[2]}": None for above in parts}
+        for part, parts in (("bootstrap", ("createUserJob", "migrateDatabaseJob")), ("createUserJob", ("migrateDatabaseJob",)))
+        for path in LEAVES
+        if path.startswith("migrateDatabaseJob.") and path.partition(".")[2] not in ("applyCustomEnv", "enabled")
+    },
     **{f"workers.{path.removeprefix('workers.kubernetes.')}": {path: None} for path in LEAVES if path.startswith("workers.kube")},
     **{
         f"{part}.podDisruptionBudget.config.minAvailable": {f"{part}.podDisruptionBudget.config.maxUnavailable": None}
@@ -172,8 +189,9 @@ SAMPLES: dict[str, Any] = {
     "executor": "KubernetesExecutor",
     "ipFamilies": ["IPv6"],
     "logs.persistence.accessMode": "ReadWriteOncePod",
-    "logs.remote.provider": "gcs",
-    "metrics.prometheusRule.disabled": ["DagImportErrors"],
+    "databaseCleanup.serviceAccount.automountServiceAccountToken": True,
+    "metrics.prometheusRule.disabled": ["AirflowExecutorFull"],
+    "pgbouncer.serviceAccount.automountServiceAccountToken": True,
     "pgbouncer.sslmode": "require",
     "data.metadataConnection.protocol": "postgresql+psycopg2",
     "enableBuiltInSecretEnvVars": {"AIRFLOW__CORE__FERNET_KEY": False},
@@ -182,6 +200,7 @@ SAMPLES: dict[str, Any] = {
     "logs.remote.folder": "s3://mark-%d",
     "podTemplate": "metadata: {name: mark-%d}",
     "rotation.fernetKey": "mark-%d",
+    "statsd.serviceAccount.automountServiceAccountToken": True,
 }
 for _path in LEAVES:
     if _path.endswith("extraEnv"):
@@ -261,12 +280,17 @@ def _value(path: str) -> Any:
     return options[-1] if options else 7 if node.get("maximum") == 100 else 0.5
 
 
-def _render(paths: Paths) -> str:
-    """Return what is rendered, or the refusal."""
+@functools.cache
+def _rendered(given: str) -> str:
     try:
-        return text(values(over(ON, paths)), chart="airflow")
+        return text(json.loads(given), chart="airflow")
     except RenderError as refusal:
         return f"refused: {refusal}"
+
+
+def _render(paths: Paths) -> str:
+    """Return what is rendered, or the refusal."""
+    return _rendered(json.dumps(values(over(ON, paths)), sort_keys=True))
 
 
 def _objects(rendered: str, component: str) -> list[str]:
@@ -284,29 +308,44 @@ def _switches(paths: Iterable[str]) -> list[list[str]]:
     return list(groups.values())
 
 
+def _seen(paths: list[str], cases: dict[str, Paths]) -> set[str]:
+    """Return the keys whose marks are found; a render that is refused is tried again in halves."""
+    rendered = _render(_union(cases[path] for path in paths))
+    if rendered.startswith("refused"):
+        half = len(paths) // 2
+        return _seen(paths[:half], cases) | _seen(paths[half:], cases) if half else set()
+    return {path for path in paths if re.search(rf"(?<![0-9]){NUMBERS[path]}(?![0-9])", rendered)}
+
+
+def _switched(paths: list[str], cases: dict[str, Paths]) -> set[str]:
+    """Return the switches that change an object of their own part."""
+    before, after = _render(_union(map(_needs, paths))), _render(_union(cases[path] for path in paths))
+    parts = {path: COMPONENTS[path.partition(".")[0]] for path in paths}
+    return {path for path, component in parts.items() if _objects(before, component) != _objects(after, component)}
+
+
 @functools.cache
 def alive() -> frozenset[str]:
     """Return the keys that show in what is rendered."""
     cases: dict[str, Paths] = {path: {**_needs(path), path: _value(path)} for path in LEAVES if path not in WITHOUT_EFFECT}
-    together = batches({path: paths for path, paths in cases.items() if str(NUMBERS[path]) in json.dumps(paths)}, size=600)
-    found: set[str] = set()
+    groups: dict[int, list[str]] = {}
+    for path, group in batches({path: paths for path, paths in cases.items() if _marked(paths, path)}, size=600).items():
+        groups.setdefault(id(group), []).append(path)
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(_render, {id(group): group for group in together.values()}.values()))
-        for path, group in together.items():
-            if re.search(rf"(?<![0-9]){NUMBERS[path]}(?![0-9])", _render(group)):
-                found.add(path)
-        for group_ in _switches(cases):
-            before, after = pool.map(_render, (_union(map(_needs, group_)), _union(cases[path] for path in group_)))
-            for path in group_:
-                component = COMPONENTS[path.partition(".")[0]]
-                if _objects(before, component) != _objects(after, component):
-                    found.add(path)
+        found = set().union(
+            *pool.map(lambda paths: _seen(paths, cases), groups.values()),
+            *pool.map(lambda paths: _switched(paths, cases), _switches(cases)),
+        )
         rest = [path for path in cases if path not in found]
         befores, afters = pool.map(_render, map(_needs, rest)), pool.map(_render, (cases[path] for path in rest))
         for path, before, after in zip(rest, befores, afters, strict=True):
             if before != after and not after.startswith("refused"):
                 found.add(path)
     return frozenset(found)
+
+
+def _marked(paths: Paths, path: str) -> bool:
+    return str(NUMBERS[path]) in json.dumps(paths[path])
 
 
 def _union(many: Iterable[Paths]) -> Paths:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
+from leaves import LEAVES
 from rendering import CHARTS, RenderError, nested, render
 
 from airspark.charts.generate import CHARTS as MODELS
 from airspark.charts.generate import chart_yaml, generated
+from airspark.charts.reference import SECRET, kind
 from airspark.charts.schema import descriptions, refused_keys
 
 REFUSED = refused_keys(CHARTS / "airflow")
@@ -93,6 +95,30 @@ def should_describe_a_refused_key_in_the_schema_and_leave_it_out_of_the_referenc
     schema = json.loads((CHARTS / "airflow/values.schema.json").read_text())
     assert schema["properties"]["redis"] == {"description": f"Refused: {REFUSED['redis']}"}
     assert "`redis" not in (CHARTS.parent / "docs/reference/airflow-values.md").read_text()
+
+
+def should_describe_every_key_in_the_reference_and_every_key_of_the_official_chart_in_the_contract() -> None:
+    docs = CHARTS.parent / "docs"
+    reference, contract = (docs / "reference/airflow-values.md").read_text(), (docs / "values-contract.md").read_text()
+    assert not [path for path in LEAVES if f"| `{path}` |" not in reference]
+    official = yaml.safe_load((Path(__file__).parent / "contract.yaml").read_text())
+    assert not [path for path in official if f"| `{path}` |" not in contract]
+
+
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [
+        ({"type": "string"}, "string"),
+        ({"type": ["integer", "null"]}, "integer"),
+        ({"type": "array", "items": {"type": "object"}}, "list of maps"),
+        ({"type": "array", "items": {"anyOf": [{"type": "object"}, {"type": "string"}]}}, "list of (map or string)"),
+        ({"enum": ["a", None]}, 'one of `"a"`'),
+        ({"anyOf": [{"type": "string"}, {"properties": {"valueFrom": {}}}, {"type": "null"}]}, f"string or {SECRET}"),
+        ({}, "any"),
+    ],
+)
+def should_say_a_keys_type_in_words(node: dict[str, Any], said: str) -> None:
+    assert kind(node) == said
 
 
 def should_let_other_keys_of_global_pass() -> None:

@@ -21,10 +21,6 @@ ACCESS_KEY, SECRET_KEY, BUCKET = "live-tests", "live-tests-secret", "logs"
 VALUES: dict[str, Any] = {
     "airflow": {
         "statsd": {"enabled": True},
-        "pgbouncer": {"enabled": True},
-        "cleanup": {"enabled": True},
-        "databaseCleanup": {"enabled": True},
-        "backup": {"enabled": True, "persistence": {"size": "256Mi"}},
         "logs": {"remote": {"enabled": True, "provider": "s3", "folder": f"s3://{BUCKET}/tasks", "connectionId": "log_store"}},
         "dagProcessor": {
             "dagBundleConfigList": [
@@ -127,7 +123,7 @@ def git_commit(path: str, old: str, new: str) -> None:
 
 def start() -> None:
     """Make the servers, their content and the Secret with their passwords, and wait until they answer."""
-    images.ensure_loaded(cluster.node_names(), [images.MINIO, images.GIT_SERVER, images.STATSD_EXPORTER, images.PGBOUNCER])
+    images.ensure_loaded(cluster.node_names(), [images.MINIO, images.GIT_SERVER, images.STATSD_EXPORTER])
     restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
     dags = {path.name: path.read_text() for path in BUNDLE.glob("*.py")}
     minio = server(

@@ -17,6 +17,8 @@ from airspark import platform, tools
 from airspark.airflow_api import Airflow
 from airspark.project import Failure, kubeconfig
 
+pytestmark = pytest.mark.long
+
 PASSWORD = "kept-by-the-dump"
 CONNECTION = {"connection_id": "backup_test", "conn_type": "http", "host": "before.example.com", "password": PASSWORD}
 #: A token of the Fernet specification's own key, which no installation has.

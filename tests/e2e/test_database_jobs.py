@@ -15,6 +15,7 @@ from conftest import Configured, kubectl
 
 from airspark.airflow_api import Airflow
 
+pytestmark = pytest.mark.long
 STAGE = 1
 NAMES = "airspark-cleanup", "airspark-database-cleanup", "airspark-backup"
 #: By these labels Airflow knows the pod of a task.

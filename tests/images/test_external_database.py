@@ -20,6 +20,8 @@ for folder in (SCRIPTS, ROOT / "tests/charts"):
 import create_secrets  # noqa: E402  the path comes first
 import rendering  # noqa: E402
 
+pytestmark = pytest.mark.long
+
 PASSWORD = 'it\'s "odd" \\ $1 100% {password}@/:?#'
 CA_FILE = "/etc/airspark/database/ca.crt"
 

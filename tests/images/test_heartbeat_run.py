@@ -9,6 +9,8 @@ import pytest
 from .conftest import docker
 from .metadata import HIDDEN, HOST, PASSWORD, Metadata, at, wait_until
 
+pytestmark = pytest.mark.long
+
 HEALTH = "http://127.0.0.1:8080/api/v2/monitor/health"
 STUCK = {"AIRSPARK_STUCK_SECONDS": "900"}
 

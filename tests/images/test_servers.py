@@ -14,6 +14,8 @@ from airspark.project import ROOT, versions
 
 from .conftest import beside, docker, inspect, serving, tag, wait_listening
 
+pytestmark = pytest.mark.long
+
 MAPPINGS = """
 mappings:
   - match: "airflow.dag.*.*.duration"

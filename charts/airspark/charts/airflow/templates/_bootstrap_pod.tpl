@@ -2,6 +2,7 @@
 The bootstrap Job's pod.
 
   airflow.bootstrap.podSpec     spec of the pod but the volume `bootstrap`, last its volumes    job, hash
+  airflow.bootstrap.bindsBackup whether it mounts the claim of the backups                podSpec
   airflow.bootstrap.hash        first 8 of the SHA-256 of all it depends on               job
 */}}
 
@@ -66,6 +67,11 @@ containers:
         readOnly: true
       - name: logs
         mountPath: {{ .Values.airflowHome }}/logs
+      {{- if include "airflow.bootstrap.bindsBackup" . }}
+      - name: backup
+        mountPath: /backup
+        readOnly: true
+      {{- end }}
       {{- include "airflow.extraMounts" $component | nindent 6 }}
   {{- with $component.values.extraContainers }}
   {{- tpl (toYaml .) $ | nindent 2 }}
@@ -81,9 +87,19 @@ volumes:
             items: [{key: ca.crt, path: ca.crt}]
   - name: logs
     emptyDir: {}
+  {{- if include "airflow.bootstrap.bindsBackup" . }}
+  - name: backup
+    persistentVolumeClaim:
+      claimName: {{ include "airflow.claimName.backup" . }}
+  {{- end }}
   {{- with concat .Values.volumes (default list $component.values.extraVolumes) }}
   {{- tpl (toYaml .) $ | nindent 2 }}
   {{- end }}
+{{- end -}}
+
+{{- /* A claim that binds at its first use is used here, or `helm --wait` waits for the first backup. */}}
+{{- define "airflow.bootstrap.bindsBackup" -}}
+{{- if and .Values.backup.enabled (not .Values.backup.persistence.existingClaim) }}yes{{ end -}}
 {{- end -}}
 
 {{- define "airflow.bootstrap.hash" -}}

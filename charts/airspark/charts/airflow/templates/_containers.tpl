@@ -127,6 +127,10 @@ lifecycle:
   env:
     {{- . | nindent 4 }}
   {{- end }}
+    {{- with include "airflow.database.address" .root }}
+    - name: AIRSPARK_DATABASE_ADDRESS
+      value: {{ . }}
+    {{- end }}
     {{- with .waitFor }}
     - name: AIRSPARK_WAIT_CONNECTIONS
       value: {{ . }}

@@ -29,7 +29,8 @@ Network policies, made of the table in _network.tpl.
 {{- range $port := .ports }}
 {{- $given := kindIs "map" $port | ternary $port (dict "port" $port) }}
 {{- /* The official chart's ports are texts with templates; a text of digits would be taken for a port's name. */}}
-{{- $number := tpl (toString $given.port) $.root }}
+{{- $number := toString $given.port }}
+{{- if contains "{{" $number }}{{ $number = tpl $number $.root }}{{ end }}
 {{- range $protocol := $.protocols | default (list (default "TCP" $given.protocol)) }}
 {{- $ports = append $ports (merge (dict "port" (regexMatch "^[0-9]+$" $number | ternary (int $number) $number) "protocol" $protocol) $given) }}
 {{- end }}

@@ -2,6 +2,7 @@
 The Secrets that the bootstrap Job makes or checks.
 
   airflow.bootstrap.databaseUrls   recipes of the metadata Secret's keys          secrets
+  airflow.database.address         host:port that the components connect to       workloads
   airflow.bootstrap.secrets        Secrets it makes or checks, as JSON            role, configmap
 */}}
 
@@ -19,6 +20,14 @@ The Secrets that the bootstrap Job makes or checks.
 {{- toJson (dict (include "airflow.secretKey.metadata" .) $bouncer "direct" $url) -}}
 {{- else -}}
 {{- toJson (dict (include "airflow.secretKey.metadata" .) $url) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Empty for a Secret that is brought: only its owner knows what is in it. */}}
+{{- define "airflow.database.address" -}}
+{{- if not .Values.data.metadataSecretName -}}
+{{- $url := get (include "airflow.bootstrap.databaseUrls" . | fromJson) (include "airflow.secretKey.metadata" .) -}}
+{{- printf "%s:%v" $url.host $url.port -}}
 {{- end -}}
 {{- end -}}
 

@@ -3,6 +3,7 @@ Parts of workloads that every component has.
 
   airflow.workloadMetadata      metadata of a workload                       (dict root, component, values)
   airflow.deploymentSettings    replicas, strategy, selector                 (dict root, component, values)
+  airflow.revisionHistoryLimit  old revisions that are kept                  (dict root, values)
   airflow.ipFamilies            which IP families a Service has              Services
   airflow.podDisruptionBudget   a PodDisruptionBudget, where there is more than one pod
 */}}
@@ -17,11 +18,15 @@ annotations:
 {{- end }}
 {{- end -}}
 
+{{- define "airflow.revisionHistoryLimit" -}}
+{{- kindIs "invalid" .values.revisionHistoryLimit | ternary .root.Values.revisionHistoryLimit .values.revisionHistoryLimit -}}
+{{- end -}}
+
 {{- define "airflow.deploymentSettings" -}}
 {{- if not (or (dig "hpa" "enabled" false .values) (default dict .values.keda).enabled) }}
 replicas: {{ .values.replicas }}
 {{- end }}
-revisionHistoryLimit: {{ kindIs "invalid" .values.revisionHistoryLimit | ternary .root.Values.revisionHistoryLimit .values.revisionHistoryLimit }}
+revisionHistoryLimit: {{ include "airflow.revisionHistoryLimit" . }}
 # The old pod serves until the new one is ready, and so for as long as a migration fails.
 strategy:
   {{- toYaml (default (dict "rollingUpdate" (dict "maxSurge" 1 "maxUnavailable" 0)) .values.strategy) | nindent 2 }}

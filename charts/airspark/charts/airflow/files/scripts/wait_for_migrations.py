@@ -5,6 +5,7 @@ seconds of CPU: it reads the revisions that the image knows from the migration f
 provider, and compares them with the database's. What waiting cannot mend ends it: a login that is refused, because
 a new container reads its Secret anew, and a schema that is newer than the image. AIRSPARK_WAIT_CONNECTIONS names
 connections to wait for too: a DAG processor that starts before its bundle's connection never asks for it again.
+AIRSPARK_DATABASE_ADDRESS is the host:port that this release means: a Secret with another one is about to be changed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ import time
 from collections.abc import Sequence
 
 import psycopg2
-from metadata_database import LOCK_KEY, URL_VARIABLE, DatabaseError, Revisions, connect, pending, reason, refused, version_tables
+from metadata_database import (
+    LOCK_KEY,
+    URL_VARIABLE,
+    DatabaseError,
+    Revisions,
+    address,
+    connect,
+    pending,
+    reason,
+    refused,
+    version_tables,
+)
 
 
 def missing(url: str, tables: dict[str, Revisions], connections: Sequence[str] = ()) -> str:
@@ -29,6 +41,10 @@ def missing(url: str, tables: dict[str, Revisions], connections: Sequence[str] =
     Raises:
         DatabaseError: if waiting is of no use.
     """
+    parts = address(url)
+    found, wanted = f"{parts.get('host')}:{parts.get('port', 5432)}", os.environ.get("AIRSPARK_DATABASE_ADDRESS")
+    if wanted and found != wanted:
+        raise DatabaseError(f"the Secret names the database {found}, and this release {wanted}: the bootstrap Job changes it")
     try:
         connection = connect(url, "wait-for-airflow-migrations")
     except psycopg2.OperationalError as error:
