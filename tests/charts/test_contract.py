@@ -75,7 +75,9 @@ def should_say_in_a_note_what_is_different_and_in_one_place_what_is_refused() ->
         assert set(entry) <= {"status", "note", "example"}, key
         assert ("note" in entry) == (entry["status"] == "different"), key
     covered = {refusal(key, SENTENCES) for key in REFUSED}
-    assert covered == set(SENTENCES), "a sentence for a key that the contract does not refuse"
+    # the bootstrap Job is this chart's own, and what it runs cannot be changed
+    own = {"bootstrap.command", "bootstrap.args"}
+    assert covered == set(SENTENCES) - own, "a sentence for a key that the contract does not refuse"
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def should_say_the_same_of_airflow_in_both_charts() -> None:
 @pytest.mark.parametrize("chart", ["airflow", "airspark"])
 def should_name_the_bootstrap_job_as_it_is(chart: str) -> None:
     manifest, said = _installed("{}", chart)
-    (job,) = re.findall(r"^  name: (airspark-bootstrap-[0-9a-f]{8})$", manifest, re.MULTILINE)
+    (job,) = set(re.findall(r"^  name: (airspark-bootstrap-[0-9a-f]{8})$", manifest, re.MULTILINE))
     assert f"kubectl -n prod logs job/{job} --all-containers" in said
 
 
