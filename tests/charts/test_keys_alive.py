@@ -222,7 +222,7 @@ WITHOUT_EFFECT = {
     "scheduler.enabled": "false is refused",
     **{path: "says so" for path, node in LEAVES.items() if "without effect" in node["description"]},
 }
-# Parts whose objects bear this label, so that one render shows the same switch of all of them.
+# Keys whose objects bear this label, by the beginning of their path.
 COMPONENTS = {
     "apiServer": "api-server",
     "backup": "backup",
@@ -230,11 +230,16 @@ COMPONENTS = {
     "cleanup": "cleanup",
     "dagProcessor": "dag-processor",
     "databaseCleanup": "database-cleanup",
-    "helmTest": "helm-test",
+    "images.pgbouncer": "pgbouncer",
+    "images.pgbouncerExporter": "pgbouncer",
+    "images.statsd": "statsd",
+    "ingress.pgbouncer": "pgbouncer",
+    "ingress.statsd": "statsd",
     "pgbouncer": "pgbouncer",
     "scheduler": "scheduler",
     "statsd": "statsd",
     "triggerer": "triggerer",
+    "workers": "worker",
 }
 # Switches that are on where nothing is said.
 ON_IF_UNSET = (
@@ -298,14 +303,23 @@ def _objects(rendered: str, component: str) -> list[str]:
     return [part for part in rendered.split("\n---\n") if f"\n    component: {component}\n" in part]
 
 
-def _switches(paths: Iterable[str]) -> list[list[str]]:
-    """Return the switches of parts by their name, such as `serviceAccount.create` of every part."""
-    groups: dict[str, list[str]] = {}
+def _component(path: str) -> str:
+    """Return the component that alone a key changes, or nothing; a part that is switched off changes others too."""
+    found = [name for name in COMPONENTS if f"{path}.".startswith(f"{name}.") and path != f"{name}.enabled"]
+    return COMPONENTS[max(found, key=len)] if found and not _needs(path) else ""
+
+
+def _rounds(paths: Iterable[str]) -> list[list[str]]:
+    """Return keys of different components together: which of them showed can be told from whose objects changed."""
+    rounds: list[dict[str, str]] = []
     for path in paths:
-        part, _, name = path.partition(".")
-        if part in COMPONENTS and types(LEAVES[path]) == {"boolean"}:
-            groups.setdefault(name, []).append(path)
-    return list(groups.values())
+        component = _component(path)
+        free = next((found for found in rounds if component not in found), None)
+        if free is None:
+            rounds.append({component: path})
+        else:
+            free[component] = path
+    return [list(found.values()) for found in rounds]
 
 
 def _seen(paths: list[str], cases: dict[str, Paths]) -> set[str]:
@@ -317,24 +331,25 @@ def _seen(paths: list[str], cases: dict[str, Paths]) -> set[str]:
     return {path for path in paths if re.search(rf"(?<![0-9]){NUMBERS[path]}(?![0-9])", rendered)}
 
 
-def _switched(paths: list[str], cases: dict[str, Paths]) -> set[str]:
-    """Return the switches that change an object of their own part."""
-    before, after = _render(_union(map(_needs, paths))), _render(_union(cases[path] for path in paths))
-    parts = {path: COMPONENTS[path.partition(".")[0]] for path in paths}
-    return {path for path, component in parts.items() if _objects(before, component) != _objects(after, component)}
+def _changed(paths: list[str], cases: dict[str, Paths]) -> set[str]:
+    """Return the keys that change an object of their own component."""
+    before, after = _render({}), _render(_union(cases[path] for path in paths))
+    return {path for path in paths if _objects(before, _component(path)) != _objects(after, _component(path))}
 
 
 @functools.cache
 def alive() -> frozenset[str]:
     """Return the keys that show in what is rendered."""
     cases: dict[str, Paths] = {path: {**_needs(path), path: _value(path)} for path in LEAVES if path not in WITHOUT_EFFECT}
+    marked = {path: paths for path, paths in cases.items() if str(NUMBERS[path]) in json.dumps(paths[path])}
     groups: dict[int, list[str]] = {}
-    for path, group in batches({path: paths for path, paths in cases.items() if _marked(paths, path)}, size=600).items():
+    for path, group in batches(marked, size=600).items():
         groups.setdefault(id(group), []).append(path)
+    rounds = _rounds(path for path in cases if path not in marked and _component(path))
     with ThreadPoolExecutor(2) as pool:
         found = set().union(
             *pool.map(lambda paths: _seen(paths, cases), groups.values()),
-            *pool.map(lambda paths: _switched(paths, cases), _switches(cases)),
+            *pool.map(lambda paths: _changed(paths, cases), rounds),
         )
         rest = [path for path in cases if path not in found]
         befores, afters = pool.map(_render, map(_needs, rest)), pool.map(_render, (cases[path] for path in rest))
@@ -342,10 +357,6 @@ def alive() -> frozenset[str]:
             if before != after and not after.startswith("refused"):
                 found.add(path)
     return frozenset(found)
-
-
-def _marked(paths: Paths, path: str) -> bool:
-    return str(NUMBERS[path]) in json.dumps(paths[path])
 
 
 def _union(many: Iterable[Paths]) -> Paths:
