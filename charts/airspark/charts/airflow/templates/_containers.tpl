@@ -123,18 +123,14 @@ lifecycle:
   args: [python, /opt/airspark/wait_for_migrations.py]
   securityContext:
     {{- include "airflow.containerSecurityContext" (dict "root" .root "values" $wait) | nindent 4 }}
-  {{- with include "airflow.env" (dict "root" .root "values" $wait "secrets" (list "database")) | trim }}
+  {{- $extra := list }}
+  {{- range $name, $value := dict "AIRSPARK_DATABASE_ADDRESS" (include "airflow.database.address" .root) "AIRSPARK_WAIT_CONNECTIONS" .waitFor }}
+  {{- with $value }}{{ $extra = append $extra (dict "name" $name "value" .) }}{{ end }}
+  {{- end }}
+  {{- with include "airflow.env" (dict "root" .root "values" $wait "secrets" (list "database") "extra" $extra) | trim }}
   env:
     {{- . | nindent 4 }}
   {{- end }}
-    {{- with include "airflow.database.address" .root }}
-    - name: AIRSPARK_DATABASE_ADDRESS
-      value: {{ . }}
-    {{- end }}
-    {{- with .waitFor }}
-    - name: AIRSPARK_WAIT_CONNECTIONS
-      value: {{ . }}
-    {{- end }}
   resources:
     {{- toYaml (default (dict "requests" (dict "cpu" "10m" "memory" "64Mi") "limits" (dict "memory" "256Mi")) $wait.resources) | nindent 4 }}
   volumeMounts:
