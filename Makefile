@@ -13,14 +13,14 @@ SEED        ?= 7
 export CLUSTER
 
 ##@ Use
-demo: $(VENV)/.ready ## Everything it takes, then run the daily ETL and show its result (DATE=, ROWS=, NODES=)
-	@$(AIRSPARK) demo --date "$(DATE)" --rows "$(ROWS)" --seed "$(SEED)" --nodes "$(NODES)"
+demo: $(VENV)/.ready ## Everything it takes, then run the daily ETL and show its result (DATE=, ROWS=, NODES=, VALUES=)
+	@$(AIRSPARK) demo --date "$(DATE)" --rows "$(ROWS)" --seed "$(SEED)" --nodes "$(NODES)" --values "$(VALUES)"
 
 check: $(VENV)/.ready ## What is there, what is missing, what will be done about it
 	@$(AIRSPARK) check
 
-up: $(VENV)/.ready ## Engine, tools, images, cluster, platform (NODES=2 for a worker node)
-	@$(AIRSPARK) up --nodes "$(NODES)"
+up: $(VENV)/.ready ## Engine, tools, images, cluster, platform (NODES=2 for a worker node, VALUES=my-values.yaml)
+	@$(AIRSPARK) up --nodes "$(NODES)" --values "$(VALUES)"
 
 ui: $(VENV)/.ready ## Open the user interfaces of Airflow and Spark
 	@$(AIRSPARK) ui

@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -54,11 +56,25 @@ def starting_state() -> str:
     return "images there, no cluster" if there else "cold"
 
 
-def bring_up(nodes: int) -> bool:
+def values_files(text: str) -> list[Path]:
+    """Read the names of values files from a make variable.
+
+    Raises:
+        Failure: if one is no file.
+    """
+    files = [Path(name) for name in text.split()]
+    for file in files:
+        if not file.is_file():
+            raise Failure(f"VALUES={file} is no file", "for example: make up VALUES=my-values.yaml")
+    return files
+
+
+def bring_up(nodes: int, values: Sequence[Path] = ()) -> bool:
     """Have everything: engine, tools, images, cluster, platform.
 
     Args:
         nodes: nodes of the cluster.
+        values: values files over those for kind.
 
     Returns:
         Whether anything had to be done to the platform.
@@ -71,7 +87,7 @@ def bring_up(nodes: int) -> bool:
         tools.ensure("helm")
         building.result()
     images.load(names)
-    return platform.ensure()
+    return platform.ensure(*values)
 
 
 @app.command("check")
@@ -81,10 +97,13 @@ def check_command() -> None:
 
 
 @app.command()
-def up(nodes: Annotated[str, typer.Option(help="Nodes of the cluster.")] = "1") -> None:
+def up(
+    nodes: Annotated[str, typer.Option(help="Nodes of the cluster.")] = "1",
+    values: Annotated[str, typer.Option(help="Values files over those for kind, by spaces.")] = "",
+) -> None:
     """Bring everything up; does nothing if everything is up."""
     started = time.monotonic()
-    changed = bring_up(positive("NODES", nodes))
+    changed = bring_up(positive("NODES", nodes), values_files(values))
     seconds = time.monotonic() - started
     what = "Up" if changed else "Everything is up, nothing to do"
     out.print(f"{what} ({seconds:.0f} s). Next: make demo, make ui, make status")
@@ -108,14 +127,16 @@ def demo_command(
     rows: Annotated[str, typer.Option(help="Rows of the day's file.")] = "100000",
     seed: Annotated[str, typer.Option(help="Seed of the generator.")] = "7",
     nodes: Annotated[str, typer.Option(help="Nodes of the cluster.")] = "1",
+    values: Annotated[str, typer.Option(help="Values files over those for kind, by spaces.")] = "",
 ) -> None:
     """Run the daily ETL on generated sales and show its result."""
     started = time.monotonic()
     console.next_command = "make demo"
     day = demo.parse_date(date) if date else (datetime.now(ZONE) - timedelta(days=1)).date().isoformat()
     count, number = positive("ROWS", rows), positive("SEED", seed)
+    files = values_files(values)
     state = starting_state()
-    bring_up(positive("NODES", nodes))
+    bring_up(positive("NODES", nodes), files)
     memory = look.idle_memory()
     with airflow_api.connect() as airflow:
         demo.run(airflow, day, count, number)

@@ -27,9 +27,9 @@ def image_revision() -> str:
     return content_hash([], *images.image_ids().values())[:8]
 
 
-def wanted_hash() -> str:
-    """Hash of everything an installation depends on: charts and images."""
-    return content_hash([CHARTS], image_revision())
+def wanted_hash(*values: Path) -> str:
+    """Hash of everything an installation depends on: charts, images and values files."""
+    return content_hash([CHARTS], image_revision(), *(file.read_text() for file in values))
 
 
 def installed_hash() -> str | None:
@@ -40,25 +40,29 @@ def installed_hash() -> str | None:
     return found[-1] if found else None
 
 
-def ensure() -> bool:
+def ensure(*values: Path) -> bool:
     """Install or upgrade the platform if charts, values or images changed, and wait until it is ready.
+
+    Args:
+        values: values files over those for kind.
 
     Returns:
         Whether anything was done.
 
     Raises:
-        Failure: if the platform does not become ready; the sentence names the pods that are not.
+        Failure: if Helm refuses the values, or the platform does not become ready; the sentence names the pods that are not.
     """
-    wanted = wanted_hash()
+    wanted = wanted_hash(*values)
     if installed_hash() == wanted:
         if not not_ready():
             done("Platform", f"release {RELEASE} in namespace {NAMESPACE}")
             return False
         wait_ready(READY_SECONDS)
         return True
+    load_images(*values)
     try:
         with step("platform", "Install the platform with Helm") as current:
-            current.run(helm_upgrade(wanted))
+            current.run(helm_upgrade(wanted, *values))
     except Failure as problem:
         waiting = not_ready()
         if waiting:
@@ -74,14 +78,37 @@ def helm_upgrade(content: str, *values: Path) -> list[str | Path]:
         content: what the release is labelled with; `ensure` does nothing while it is `wanted_hash()`.
         values: values files over those for kind.
     """
-    command: list[str | Path] = [
-        tools.ensure("helm"), "upgrade", "--install", RELEASE, CHARTS / "airspark", "--namespace", NAMESPACE,
-        "--kubeconfig", kubeconfig(), "--set", f"global.imageRevision={image_revision()}",
-        "--labels", f"{HASH_LABEL}={content}", "--wait", "--timeout", "10m",
+    flags: list[str | Path] = [
+        "--install", "--kubeconfig", kubeconfig(), "--labels", f"{HASH_LABEL}={content}", "--wait", "--timeout", "10m",
     ]  # fmt: skip
-    for file in (VALUES, *values):
-        command += ["--values", file]
-    return command
+    return [tools.ensure("helm"), "upgrade", *chart(*values), *flags]
+
+
+def helm_template(*values: Path) -> list[str | Path]:
+    """The command that renders what `helm_upgrade` installs."""
+    return [tools.ensure("helm"), "template", *chart(*values), "--skip-tests"]
+
+
+def chart(*values: Path) -> list[str | Path]:
+    """Release, chart, namespace and values, as every command of Helm takes them."""
+    files = [word for file in (VALUES, *values) for word in ("--values", file)]
+    revision = f"global.imageRevision={image_revision()}"
+    return [RELEASE, CHARTS / "airspark", "--namespace", NAMESPACE, *files, "--set", revision]
+
+
+def load_images(*values: Path) -> None:
+    """Build and load the images that values files ask for beyond those that every installation runs.
+
+    Raises:
+        Failure: if Helm refuses the values, with its sentence.
+    """
+    if not values:
+        return
+    said = subprocess.run([str(word) for word in helm_template(*values)], capture_output=True, text=True, check=False)
+    if said.returncode:
+        raise Failure(said.stderr.strip().removeprefix("Error: "), f"mend {', '.join(map(str, values))}, then call make up again")
+    if wanted := images.on_request(said.stdout):
+        images.ensure_loaded(node_names(), wanted)
 
 
 def wait_ready(seconds: int) -> None:

@@ -143,15 +143,11 @@ def upgrade(values: dict[str, Any], folder: Path, name: str = "configured") -> l
     """
     file = folder / f"{name}.yaml"
     file.write_text(yaml.safe_dump(values))
-    command = platform.helm_upgrade(name, file)
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    platform.load_images(file)
+    command = [str(word) for word in platform.helm_upgrade(name, file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stderr}\n{'; '.join(platform.not_ready())}"
-    without = {"upgrade", "--install", "--wait", "--kubeconfig", str(platform.kubeconfig())}
-    words = [str(word) for word in command[1:] if str(word) not in without]
-    for flag in ("--timeout", "--labels"):
-        at = words.index(flag)
-        del words[at : at + 2]
-    return [command[0], "template", "--skip-tests", *words]
+    return platform.helm_template(file)
 
 
 def secrets() -> dict[str, dict[str, str]]:

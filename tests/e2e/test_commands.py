@@ -100,3 +100,13 @@ def test_should_install_by_the_documented_helm_command_alone(up: None) -> None:
                  "persistentvolumeclaim/airspark-data", "persistentvolumeclaim/airspark-output",
                  "persistentvolumeclaim/airspark-logs"):  # fmt: skip
         assert name in shown, f"{name} is missing in\n{shown}"
+
+
+def test_should_say_helms_sentence_and_change_nothing_if_values_has_a_typo(up: None, tmp_path: Path) -> None:
+    file = tmp_path / "typo.yaml"
+    file.write_text("airflow: {schedulr: {replicas: 2}}\n")
+    before = kubectl("get", "pods", "--output", "jsonpath={.items[*].metadata.uid}")
+    wrong = make("up", f"VALUES={file}")
+    assert wrong.returncode != 0 and "schedulr" in wrong.stderr and "Traceback" not in wrong.stderr, wrong.stderr
+    assert f"mend {file}, then call make up again" in wrong.stderr
+    assert kubectl("get", "pods", "--output", "jsonpath={.items[*].metadata.uid}") == before

@@ -1,6 +1,6 @@
 """PgBouncer between Airflow and its database, and the CronJobs, on the running platform.
 
-Needs `pgbouncer`, `cleanup`, `databaseCleanup` and `backup` enabled.
+One upgrade puts PgBouncer between the running parts and their database: each must wait for the Secret that names it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,26 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from conftest import Configured, kubectl
+from conftest import Configured, kubectl, upgrade, wait_for_bootstrap
+from servers import merged
 
 from airspark.airflow_api import Airflow
 
 pytestmark = pytest.mark.long
-STAGE = 1
+STAGE = 2
 NAMES = "airspark-cleanup", "airspark-database-cleanup", "airspark-backup"
 #: By these labels Airflow knows the pod of a task.
 TASK = "tier=airflow,component=worker,release=airspark,dag_id=left,task_id=over,try_number=1,airflow_version=3"
+
+ENABLED = {"enabled": True}
+JOBS = {"airflow": dict.fromkeys(("pgbouncer", "cleanup", "databaseCleanup", "backup"), ENABLED)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def jobs(configured: Configured, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The configured platform with PgBouncer and every CronJob."""
+    upgrade(merged(JOBS), tmp_path_factory.mktemp("jobs"), "jobs")
+    wait_for_bootstrap()
 
 
 def sql(statement: str) -> list[str]:
