@@ -53,8 +53,8 @@ test-fast: $(VENV)/.ready ## The tests that need no cluster
 test-long: $(VENV)/.ready ## The tests that take longer than `make test` may
 	@scripts/test.sh long
 
-bench-tasks: $(VENV)/.ready ## Queued to running, beside the usual set-up and a bare pod (REPEAT=5); needs `make up`
-	@PYTHONPATH=scripts:tests/bench $(VENV)/bin/python tests/bench/bench_tasks.py $(REPEAT)
+bench-tasks: $(VENV)/.ready ## Queued to running, beside the usual set-up and a bare pod (REPEAT=5, LEVERS=1); needs `make up`
+	@PYTHONPATH=scripts:tests/bench $(VENV)/bin/python tests/bench/bench_tasks.py $(REPEAT) $(if $(LEVERS),--levers)
 
 lint: $(VENV)/.ready ## ruff, mypy, shellcheck, helm lint
 	@scripts/test.sh lint

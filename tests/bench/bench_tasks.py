@@ -1,19 +1,22 @@
 """How long a task waits from queued to running, beside the usual set-up of the same versions and a bare pod.
 
-    make bench-tasks            # needs `make up`; leaves the platform as it was
+    make bench-tasks              # needs `make up`; leaves the platform as it was
     make bench-tasks REPEAT=9
+    make bench-tasks LEVERS=1     # the steps from the usual set-up to ours too, one by one
 
 The usual set-up is the same image without compiled bytecode, as the official image ships, with the executor's own
-defaults. Both set-ups are installed one after the other in the same cluster and measured with the same DAGs.
+defaults. The set-ups are installed one after the other in the same cluster and measured with the same DAGs.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,12 +28,12 @@ from airspark import airflow_api, engine, images, platform
 from airspark.airflow_api import Airflow
 from airspark.cluster import kubectl, node_names
 from airspark.console import step
+from airspark.images import IMAGES, Image
 from airspark.project import NAMESPACE, Failure
 
 HERE = Path(__file__).resolve().parent
 DAG_FILE = HERE / "dags" / "bench_tasks.py"
 CONFIGMAP = "bench-dags"
-USUAL_TAG = "airspark/airflow-usual:bench"
 #: What the executor does where nothing is configured (provider 10.25).
 EXECUTOR_DEFAULTS = {
     "worker_pods_creation_batch_size": "1",
@@ -41,45 +44,78 @@ GOALS = {
     "row p50 / usual": {"op": "<=", "value": round(1 / 3, 3)},
     "fan-out wall / usual": {"op": "<=", "value": round(1 / 2.5, 3)},
 }
+NO_START = "rm /opt/venv/lib/python*/site-packages/airspark_start.pth"
+NO_BYTECODE = "find / -xdev -name '*.pyc' -delete"
 
 
-def mounted(usual: bool) -> dict[str, Any]:
-    """Values that put the benchmark's DAGs beside the others, and for the usual set-up its image and defaults."""
+@dataclass(frozen=True)
+class Setup:
+    """One way to run the same tasks.
+
+    Args:
+        name: in the report.
+        image: what tasks and Airflow run in.
+        without: shell commands that take from the product's image what this one lacks.
+        executor: lines of [kubernetes_executor] in place of the chart's.
+    """
+
+    name: str
+    image: Image
+    without: tuple[str, ...] = ()
+    executor: tuple[tuple[str, str], ...] = ()
+
+
+USUAL = Setup("usual", Image("airflow-usual"), (NO_START, NO_BYTECODE), tuple(EXECUTOR_DEFAULTS.items()))
+AIRSPARK = Setup("airspark", IMAGES["airflow"])
+#: From the usual set-up to ours, each with one lever more.
+LEVERS = (
+    Setup("usual + bytecode", Image("airflow-bytecode"), (NO_START,), tuple(EXECUTOR_DEFAULTS.items())),
+    Setup("usual + bytecode + executor settings", Image("airflow-bytecode"), (NO_START,)),
+)
+
+
+def values(setup: Setup) -> dict[str, Any]:
+    """Values that put the benchmark's DAGs beside the others, with the image and the executor of a set-up."""
     mount = {"name": "bench-dags", "mountPath": "/opt/airflow/dags/bench_tasks.py", "subPath": "bench_tasks.py"}
-    airflow: dict[str, Any] = {
-        "volumes": [{"name": "bench-dags", "configMap": {"name": CONFIGMAP}}],
-        "volumeMounts": [mount],
-        # as many task pods at once as the fan-out has, in both set-ups
-        "config": {"core": {"parallelism": "32"}},
-        "workers": {"resources": {"requests": {"cpu": "1m", "memory": "64Mi"}}},
+    repository, tag = setup.image.tag.split(":")
+    return {
+        "airflow": {
+            "images": {"airflow": {"repository": repository, "tag": tag}},
+            "volumes": [{"name": "bench-dags", "configMap": {"name": CONFIGMAP}}],
+            "volumeMounts": [mount],
+            # as many task pods at once as the fan-out has, in every set-up
+            "config": {"core": {"parallelism": "32"}, "kubernetes_executor": dict(setup.executor)},
+            "workers": {"resources": {"requests": {"cpu": "1m", "memory": "64Mi"}}},
+        }
     }
-    if usual:
-        repository, tag = USUAL_TAG.split(":")
-        airflow["images"] = {"airflow": {"repository": repository, "tag": tag}}
-        airflow["config"]["kubernetes_executor"] = EXECUTOR_DEFAULTS
-    return {"airflow": airflow}
 
 
-def install(values: dict[str, Any], name: str) -> None:
+def install(name: str, given: dict[str, Any]) -> None:
     """Upgrade the platform to values over those for kind."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "values.yaml")
-        file.write_text(yaml.safe_dump(values))
-        with step("bench", f"Install the {name} set-up") as current:
-            current.run(platform.helm_upgrade(f"bench-{name}", file))
+        file.write_text(yaml.safe_dump(given))
+        with step("bench", f"Install the set-up: {name}") as current:
+            current.run(platform.helm_upgrade("bench", file))
 
 
-def build_usual() -> None:
-    """Make the same image without bytecode, and load it."""
-    dockerfile = f"FROM {images.IMAGES['airflow'].tag}\nUSER 0\nRUN find / -xdev -name '*.pyc' -delete\nUSER 50000:0\n"
-    with step("bench", "Make the image without bytecode"):
-        subprocess.run(["docker", "build", "--quiet", "--tag", USUAL_TAG, "-"], input=dockerfile, text=True, check=True,
-                       capture_output=True)  # fmt: skip
-        for node in node_names():
-            save = subprocess.Popen(["docker", "save", USUAL_TAG], stdout=subprocess.PIPE)
-            load = ["docker", "exec", "--interactive", node, "ctr", "--namespace", "k8s.io", "images", "import", "-"]
-            subprocess.run(load, stdin=save.stdout, check=True, capture_output=True)
-            save.wait()
+def prepare(setup: Setup) -> None:
+    """Have the image of a set-up in every node."""
+    if setup.without:
+        commands = " && ".join(setup.without)
+        dockerfile = f"FROM {IMAGES['airflow'].tag}\nUSER 0\nRUN {commands}\nUSER 50000:0\n"
+        command = ["docker", "build", "--quiet", "--tag", setup.image.tag, "-"]
+        with step("bench", f"Make the image {setup.image.tag}"):
+            subprocess.run(command, input=dockerfile, text=True, check=True, capture_output=True)
+    images.load(node_names(), [setup.image])
+
+
+def remove(image: Image) -> None:
+    """Remove an image that only the benchmark uses from engine and nodes."""
+    subprocess.run(["docker", "image", "rm", "--force", image.tag], capture_output=True, check=False)
+    for node in node_names():
+        command = ["docker", "exec", node, "ctr", "--namespace", "k8s.io", "images", "rm", f"docker.io/{image.tag}"]
+        subprocess.run(command, capture_output=True, check=False)
 
 
 def finish(client: Airflow, dag_id: str, seconds: float = 600) -> list[dict[str, Any]]:
@@ -175,42 +211,57 @@ def bare_pod(turn: int) -> float:
     return took
 
 
-def main(repeat: int) -> int:
-    """Measure both set-ups and the floor, write the report, and put the platform back."""
+def main(repeat: int, levers: bool) -> int:
+    """Measure every set-up and the floor, write the report, and put the platform back."""
     engine.find()
+    setups = (USUAL, *(LEVERS if levers else ()), AIRSPARK)
     kubectl("create", "configmap", CONFIGMAP, "--namespace", NAMESPACE, f"--from-file={DAG_FILE}")
+    found: dict[str, dict[str, list[float]]] = {}
     try:
-        build_usual()
-        install(mounted(usual=False), "airspark")
-        ours = measure("airspark", repeat)
+        for setup in setups:
+            prepare(setup)
+            install(setup.name, values(setup))
+            found[setup.name] = measure(setup.name, repeat)
         bare = [bare_pod(turn) for turn in range(repeat)]
-        install(mounted(usual=True), "usual")
-        usual = measure("usual", repeat)
     finally:
         kubectl("delete", "configmap", CONFIGMAP, "--namespace", NAMESPACE)
-        install({}, "plain")
+        install("the platform's own", {})
+        for setup in setups:
+            if setup.without:
+                remove(setup.image)
     figures = {"bare pod, created to ended": figure(bare)}
-    for name, found in (("airspark", ours), ("usual", usual)):
+    for name, samples in found.items():
         for kind, what in (("row", "three in a row"), ("fan", "twenty at once")):
-            figures[f"{name}: {what}, queued to running"] = figure(found[f"{kind} wait"])
-            figures[f"{name}: {what}, queued to running p95"] = figure([percentile(found[f"{kind} wait"], 0.95)])
-            figures[f"{name}: {what}, first queued to last ended"] = figure(found[f"{kind} wall"])
-    middle = {
-        name: {key: percentile(samples, 0.5) for key, samples in found.items()} for name, found in (("o", ours), ("u", usual))
-    }
+            figures[f"{name}: {what}, queued to running"] = figure(samples[f"{kind} wait"])
+            figures[f"{name}: {what}, queued to running p95"] = figure([percentile(samples[f"{kind} wait"], 0.95)])
+            figures[f"{name}: {what}, first queued to last ended"] = figure(samples[f"{kind} wall"])
+    ours, usual = found[AIRSPARK.name], found[USUAL.name]
     ratios = {
-        "row p50 / usual": middle["o"]["row wait"] / middle["u"]["row wait"],
+        "row p50 / usual": half(ours["row wait"]) / half(usual["row wait"]),
         "row p95 / usual": percentile(ours["row wait"], 0.95) / percentile(usual["row wait"], 0.95),
-        "fan-out wall / usual": middle["o"]["fan wall"] / middle["u"]["fan wall"],
-        "row p50 / bare pod": middle["o"]["row wait"] / percentile(bare, 0.5),
+        "row wall / usual": half(ours["row wall"]) / half(usual["row wall"]),
+        "fan-out wall / usual": half(ours["fan wall"]) / half(usual["fan wall"]),
+        "row p50 / bare pod": half(ours["row wait"]) / half(bare),
     }
+    for setup in setups[1:-1]:
+        ratios[f"{setup.name}: row p50 / usual"] = half(found[setup.name]["row wait"]) / half(usual["row wait"])
+        ratios[f"{setup.name}: fan-out wall / usual"] = half(found[setup.name]["fan wall"]) / half(usual["fan wall"])
     write("tasks", repeat, figures, ratios, GOALS)
     return 0
 
 
+def half(samples: list[float]) -> float:
+    """Return the median."""
+    return percentile(samples, 0.5)
+
+
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("repeat", nargs="?", type=int, default=5, help="runs of each DAG in each set-up")
+    parser.add_argument("--levers", action="store_true", help="the steps from the usual set-up to ours too")
+    arguments = parser.parse_args()
     try:
-        sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 5))
+        sys.exit(main(arguments.repeat, arguments.levers))
     except Failure as failure:
         print(f"✗ {failure}", file=sys.stderr)
         sys.exit(1)

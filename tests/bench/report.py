@@ -52,7 +52,7 @@ def write(name: str, n: int, figures: dict[str, Any], ratios: dict[str, float], 
         The path of the JSON.
     """
     v = versions()
-    known = {"Airflow": v["AIRFLOW_VERSION"], "Kubernetes": v["KUBERNETES_VERSION"], "Python": v["PYTHON_VERSION"]}
+    known = {what: v[f"{what.upper()}_VERSION"] for what in ("Airflow", "Kubernetes", "containerd", "Python")}
     result = {
         "name": name,
         "date": datetime.now(UTC).date().isoformat(),

@@ -222,6 +222,17 @@ def test_spark_submit_runs_a_python_job_with_compiled_worker_modules(name: str) 
     assert module.endswith("pyspark.zip/pyspark/__init__.pyc")
 
 
+def test_a_task_starts_with_the_collector_off_until_it_forks_and_nothing_else_does() -> None:
+    look = (
+        "import gc, os, sys; before = gc.isenabled(); child = os.fork()\n"
+        "if child: os.waitpid(child, 0)\n"
+        "print(before, gc.isenabled(), gc.get_freeze_count() > 0, flush=True)"
+    )
+    task = run("airflow", "python", "-c", look, "airflow.sdk.execution_time.execute_workload").stdout.splitlines()
+    assert task == ["False True True"] * 2
+    assert run("airflow", "python", "-c", look).stdout.splitlines() == ["True True False"] * 2
+
+
 def test_airflow_prints_its_version_and_nothing_else() -> None:
     done = run("airflow", "airflow", "version")
     assert (done.stdout.strip(), done.stderr) == (versions()["AIRFLOW_VERSION"], "")
