@@ -53,7 +53,7 @@ prepare() {
 fast() {
   prepare
   lint
-  step "tests of scripts and charts" "$python" -m pytest -q tests/unit tests/charts
+  step "tests of scripts and charts" "$python" -m pytest -q --numprocesses auto --dist loadfile tests/unit tests/charts
   step "tests of images" env AIRSPARK_REQUIRE_IMAGES=1 "$python" -m pytest -q -m "not long" tests/images
   step "tests of DAGs and Spark applications" inside
 }
@@ -63,7 +63,7 @@ case $part in
   fast) fast ;;
   all)
     fast
-    step "end-to-end tests" "$python" -m pytest -q -m "not long" tests/e2e "$@"
+    step "end-to-end tests" "$python" -m pytest -q --durations 12 -m "not long" tests/e2e "$@"
     ;;
   long)
     prepare

@@ -20,7 +20,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
-os.environ.setdefault("CLUSTER", "airspark-test")
+# A cluster of the tests' own: make exports an empty CLUSTER, and `airspark` is the user's.
+os.environ["CLUSTER"] = os.environ.get("CLUSTER") or "airspark-test"
 
 from airspark import airflow_api, cluster, engine, images, look, platform, tools  # noqa: E402  the path comes first
 from airspark.airflow_api import Airflow  # noqa: E402
