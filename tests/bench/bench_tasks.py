@@ -152,17 +152,32 @@ def wall(tasks: list[dict[str, Any]]) -> float:
 
 
 def wait_for_dags(client: Airflow, seconds: float = 180) -> None:
-    """Wait until both DAGs are known, and unpause them."""
+    """Wait until both DAGs are known and were read by this set-up's DAG processor, and unpause them.
+
+    Raises:
+        Failure: if they are not in time.
+    """
     deadline = time.monotonic() + seconds
-    for dag_id in ("bench_row", "bench_fan"):
-        while True:
-            try:
-                client.call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
-                break
-            except Failure:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(1)
+    names = {"bench_row", "bench_fan"}
+    while missing := names - {dag["dag_id"] for dag in client.call("GET", "/dags", params={"limit": 100})["dags"]}:
+        if time.monotonic() > deadline:
+            raise Failure(f"{', '.join(sorted(missing))} not read after {seconds:.0f} s", "make logs C=dag-processor")
+        time.sleep(1)
+    for name in names:
+        client.call("PATCH", f"/dags/{name}", json={"is_paused": False})
+
+
+def wait_for_quiet(seconds: float = 120) -> None:
+    """Wait until the pods of the last run are gone, whose removal would cost the next one.
+
+    Raises:
+        Failure: if they stay.
+    """
+    deadline = time.monotonic() + seconds
+    while left := kubectl("get", "pods", "--namespace", NAMESPACE, "--selector", "component=worker", "--output", "name"):
+        if time.monotonic() > deadline:
+            raise Failure(f"task pods are not removed after {seconds:.0f} s: {left.strip()}", "make logs C=scheduler")
+        time.sleep(0.5)
 
 
 def measure(name: str, repeat: int) -> dict[str, list[float]]:
@@ -178,6 +193,7 @@ def measure(name: str, repeat: int) -> dict[str, list[float]]:
             for kind in ("row", "fan"):
                 with step("bench", f"{name}: bench_{kind}, {'warm-up' if turn == 0 else f'{turn} of {repeat}'}"):
                     tasks = finish(client, f"bench_{kind}")
+                    wait_for_quiet()
                 if turn:
                     found[f"{kind} wait"] += waits(tasks)
                     found[f"{kind} wall"].append(wall(tasks))

@@ -80,7 +80,8 @@ def dashboard() -> Object:
 def should_install_no_exporter_and_no_monitoring_if_nothing_is_set() -> None:
     objects = render(chart="airflow")
     assert not [item for item in objects if item["metadata"]["labels"]["component"] in ("statsd", "metrics")]
-    assert section(objects, "metrics") == {"statsd_on": "False", "otel_on": "False"}
+    # with names of DAG and task on, each task reads a table of names at its start
+    assert section(objects, "metrics") == {"statsd_on": "False", "otel_on": "False", "legacy_names_on": "False"}
     assert section(objects, "traces") == {"otel_on": "False"}
 
 
@@ -111,6 +112,11 @@ def should_send_the_names_that_mappings_are_written_for_if_statsd_mappings_are_s
     all_mappings = mappings(objects)["mappings"]
     assert all_mappings[0] == mapping
     assert (len(all_mappings) == 1) == (key == "overrideMappings")
+
+
+def should_leave_legacy_names_to_airflow_if_config_metrics_sends_elsewhere() -> None:
+    objects = render({"config": {"metrics": {"statsd_on": "True", "statsd_host": "elsewhere"}}}, chart="airflow")
+    assert "legacy_names_on" not in section(objects, "metrics")
 
 
 def should_keep_what_a_user_says_if_config_metrics_is_set() -> None:
