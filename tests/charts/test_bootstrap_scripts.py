@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import importlib
 import json
+import sys
 from dataclasses import replace
-from types import ModuleType
+from datetime import datetime
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -341,3 +343,41 @@ class Refusal(Exception):
 )
 def should_tell_of_a_refusal_in_one_sentence(script: ModuleType, error: Refusal, sentence: str) -> None:
     assert script.refusal(error) == sentence
+
+
+class Jobs:
+    """The batch API with some Jobs, by name and minute of creation."""
+
+    def __init__(self, jobs: dict[str, int], refuses: int = 0) -> None:
+        self.jobs, self.refuses = jobs, refuses
+
+    def list_namespaced_job(self, namespace: str, label_selector: str) -> SimpleNamespace:
+        assert (namespace, label_selector) == ("space", "component=bootstrap,release=airspark")
+        made = {name: datetime(2026, 1, 1, 0, minute) for name, minute in self.jobs.items()}
+        return SimpleNamespace(
+            items=[SimpleNamespace(metadata=SimpleNamespace(name=n, creation_timestamp=t)) for n, t in made.items()]
+        )
+
+    def delete_namespaced_job(self, name: str, namespace: str, propagation_policy: str) -> None:
+        assert (namespace, propagation_policy) == ("space", "Background")
+        if self.refuses:
+            raise Refusal(self.refuses, "Forbidden", None)
+        del self.jobs[name]
+
+
+@pytest.mark.parametrize(
+    ("refuses", "said", "left"),
+    [
+        (0, ["Job old: removed, it came before"], ["new", "mine"]),
+        (403, ["older bootstrap Jobs stay: Forbidden"], ["old", "new", "mine"]),
+        (404, [], ["old", "new", "mine"]),
+    ],
+)
+def should_remove_older_bootstraps_and_go_on_if_that_is_refused(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, refuses: int, said: list[str], left: list[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "kubernetes", ModuleType("kubernetes"))
+    monkeypatch.setitem(sys.modules, "kubernetes.client", SimpleNamespace(ApiException=Refusal))
+    api = Jobs({"old": 1, "new": 3, "mine": 2}, refuses)
+    assert script.remove_older(api, "space", "airspark", "mine") == said
+    assert list(api.jobs) == left

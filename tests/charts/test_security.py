@@ -74,6 +74,7 @@ RULES = {
     ],
     "airspark-pod-log-reader-role": [(["pods"], ["get", "list"], None), (["pods/log"], ["get"], None)],
     "airspark-bootstrap-role": [
+        (["jobs"], ["list", "delete"], None),
         (["secrets"], ["create"], None),
         (
             ["secrets"],

@@ -212,9 +212,16 @@ def configured(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> It
     yield Configured(airflow, run_id, before, after, command)
 
 
-def wait_for_bootstrap() -> None:
-    """Wait until the newest bootstrap Job is done."""
-    kubectl("wait", "job", "--selector", "component=bootstrap", "--for=condition=Complete", "--timeout=240s", timeout=270)
+def wait_for_bootstrap(seconds: int = 240) -> None:
+    """Wait until the newest bootstrap Job is done and those that came before are gone."""
+    deadline = time.monotonic() + seconds
+    states = "jsonpath={range .items[*]}{.metadata.name} {.status.succeeded}{'\\n'}{end}"
+    while True:
+        jobs = kubectl("get", "jobs", "--selector", "component=bootstrap", "--output", states).splitlines()
+        if len(jobs) == 1 and jobs[0].endswith(" 1"):
+            return
+        assert time.monotonic() < deadline, f"not one bootstrap Job that is done after {seconds} s: {jobs}"
+        time.sleep(1)
 
 
 def wait_for_restarts(since: float, seconds: int = 300) -> None:

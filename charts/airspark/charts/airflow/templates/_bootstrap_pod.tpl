@@ -24,6 +24,10 @@ initContainers:
         value: {{ .Release.Namespace }}
       - name: RELEASE
         value: {{ .Release.Name }}
+      - name: JOB_NAME
+        valueFrom:
+          fieldRef:
+            fieldPath: metadata.labels['batch.kubernetes.io/job-name']
     resources:
       {{- toYaml $component.values.resources | nindent 6 }}
     volumeMounts:

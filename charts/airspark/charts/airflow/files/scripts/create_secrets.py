@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bootstrap_jobs import remove_older
 from create_secrets_recipes import DERIVED, Read, make_value
 
 WAIT_SECONDS = 120.0
@@ -224,13 +225,16 @@ def refusal(error: Any) -> str:
 
 
 def main(path: str) -> int:
-    """Work through the list and return the exit code."""
+    """Remove older bootstraps, work through the list and return the exit code."""
     from kubernetes import client, config
     from urllib3.exceptions import HTTPError
 
     config.load_incluster_config()
-    store = Store(client.CoreV1Api(), os.environ["NAMESPACE"], os.environ["RELEASE"])
+    namespace, release = os.environ["NAMESPACE"], os.environ["RELEASE"]
+    store = Store(client.CoreV1Api(), namespace, release)
     try:
+        for line in remove_older(client.BatchV1Api(), namespace, release, os.environ["JOB_NAME"]):
+            print(line, flush=True)
         for spec in json.loads(Path(path).read_text()):
             print(ensure(store, spec), flush=True)
     except SecretError as error:
