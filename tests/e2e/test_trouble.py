@@ -166,7 +166,7 @@ def test_should_leave_a_first_installation_that_the_next_one_mends(up: None, spa
     nowhere = ("--set", "postgresql.persistence.storageClassName=nowhere,logs.persistence.storageClassName=nowhere")
     done = trouble_helm(*install, *nowhere, "--timeout", "45s")
     assert done.returncode != 0 and "trouble-postgresql" in done.stderr, done.stderr
-    described = cluster.kubectl("describe", "pvc", "--namespace", SPACE)
+    described = cluster.kubectl("describe", "pvc", "trouble-logs", "--namespace", SPACE)
     assert 'storageclass.storage.k8s.io "nowhere" not found' in described
     # the commands of docs/upgrade.md
     cluster.kubectl("delete", "statefulset", "trouble-postgresql", "--namespace", SPACE)
