@@ -6,6 +6,7 @@ import copy
 import json
 import subprocess
 import time
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -157,10 +158,9 @@ def start() -> None:
     cluster.kubectl("wait", "--namespace", NAMESPACE, "pod", "--all", "--for=condition=Ready", "--timeout=120s", timeout=150)
 
 
-def wait_for_dags(client: Airflow, seconds: float = 180) -> None:
-    """Wait until the DAGs of the bundle are known."""
+def wait_for_dags(client: Airflow, names: Set[str] = frozenset({"live_sleep", "live_uses"}), seconds: float = 180) -> None:
+    """Wait until DAGs of the bundle are known."""
     deadline = time.monotonic() + seconds
-    names = {"live_sleep", "live_uses"}
     while not names <= {dag["dag_id"] for dag in client.call("GET", "/dags", params={"limit": 100})["dags"]}:
         assert time.monotonic() < deadline, f"the DAGs of the Git bundle are not known after {seconds:.0f} s"
         time.sleep(1)
