@@ -38,7 +38,13 @@ def make(*words: str, timeout: float = 1500) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="session")
 def up() -> Iterator[None]:
-    """The platform on the tests' cluster, made by the commands under test; KEEP=1 leaves it standing."""
+    """The platform on a new cluster of the tests', made by the commands under test.
+
+    A run that was broken off leaves its cluster and what it published there; KEEP=1 goes on with one, and leaves it.
+    """
+    if not os.environ.get("KEEP"):
+        engine.ensure()
+        cluster.delete()
     done = make("up")
     assert done.returncode == 0, done.stderr
     engine.find()
