@@ -46,8 +46,9 @@ def test_should_route_between_pods_of_two_nodes(monkeypatch: pytest.MonkeyPatch)
         said = cluster.kubectl("exec", worker, "--namespace", "default", "--", "bash", "-c",
                                f"exec 3<>/dev/tcp/{address}/53 && echo crossed")  # fmt: skip
         assert said == "crossed"
-        found = cluster.kubectl("exec", worker, "--namespace", "default", "--", "getent", "hosts",
-                                "kubernetes.default.svc.cluster.local")  # fmt: skip
+        # CoreDNS answers a new cluster's names once it has read them, and kube-proxy may still write the way to it
+        asks = "until getent hosts kubernetes.default.svc.cluster.local; do sleep 0.5; done"
+        found = cluster.kubectl("exec", worker, "--namespace", "default", "--", "timeout", "60", "bash", "-c", asks, timeout=90)
         assert "kubernetes.default" in found
     finally:
         cluster.delete()
