@@ -96,10 +96,18 @@ class SparkClientPorts(Values):
     ui: Port
 
 
+class DynamicAllocation(Values):
+    """Number of executors by load."""
+
+    enabled: bool
+    shuffle: Literal["tracking", "service"]
+
+
 class SparkClient(Values):
     """Spark drivers in task pods."""
 
     ports: SparkClientPorts
+    dynamicAllocation: DynamicAllocation
     conf: dict[str, Scalar]
 
 

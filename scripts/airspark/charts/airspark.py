@@ -26,5 +26,6 @@ class AirsparkValues(Values):
     labels: Labels
     data: Claim
     output: Claim
+    events: Claim
     airflow: dict[str, Any]
     spark: dict[str, Any]

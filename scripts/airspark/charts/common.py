@@ -31,6 +31,13 @@ class Claims(Values):
     model_config = ConfigDict(extra="allow")
     data: str
     output: str
+    events: str
+
+
+class SharedSpark(Values):
+    """What every Spark process of a release shares."""
+
+    authSecretName: str
 
 
 class Global(Values):
@@ -39,6 +46,7 @@ class Global(Values):
     model_config = ConfigDict(extra="allow")
     imageRevision: str | int
     claims: Claims
+    spark: SharedSpark
 
 
 class SecretReference(Values):
@@ -129,10 +137,11 @@ class Mount(Values):
 
 
 class Mounts(Values):
-    """The claims that task pods and Spark workers share."""
+    """The claims that task pods and Spark's pods share."""
 
     data: Mount
     output: Mount
+    events: Mount
 
 
 class Image(Values):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
 from airspark.charts.common import (
@@ -16,6 +18,7 @@ from airspark.charts.common import (
     Port,
     Positive,
     Probe,
+    Quantity,
     Resources,
     Scalar,
     Scheduling,
@@ -25,12 +28,28 @@ from airspark.charts.common import (
     Values,
 )
 
+Duration = Annotated[str, Field(pattern=r"^[0-9]+(ms|s|m|min|h|d)?$")]
+Percent = Annotated[int, Field(ge=1, le=100)]
 
-class ContainerPorts(Values):
-    """Ports of a daemon."""
+
+class UiPort(Values):
+    """Port of a process that has a user interface alone."""
 
     http: Port
+
+
+class MasterPorts(UiPort):
+    """Ports of the master."""
+
     cluster: Port
+    rest: Port
+
+
+class WorkerPorts(UiPort):
+    """Ports of a worker."""
+
+    cluster: Port
+    shuffle: Port
 
 
 class MasterService(Values):
@@ -39,10 +58,73 @@ class MasterService(Values):
     annotations: Labels
 
 
-class Daemon(Scheduling):
-    """What master and workers share."""
+class Account(Values):
+    """Account of every Spark pod."""
 
-    containerPorts: ContainerPorts
+    create: bool
+    name: str
+    annotations: Labels
+
+
+class Rpc(Values):
+    """Calls between Spark processes."""
+
+    authenticationEnabled: bool
+    encryptionEnabled: bool
+
+
+class Storage(Values):
+    """What is spilled to local disks."""
+
+    encryptionEnabled: bool
+
+
+class Acls(Values):
+    """Who may look at and stop applications."""
+
+    enabled: bool
+    admins: list[str]
+    viewers: list[str]
+
+
+class Security(Values):
+    """Authentication and encryption."""
+
+    passwordsSecretName: str
+    rpc: Rpc
+    storage: Storage
+    acls: Acls
+
+
+class ReverseProxy(Values):
+    """The master in front of every other user interface."""
+
+    enabled: bool
+    url: str
+
+
+class Ui(Values):
+    """User interfaces."""
+
+    reverseProxy: ReverseProxy
+
+
+class Switch(Values):
+    """A part that is on or off."""
+
+    enabled: bool
+
+
+class SparkScheduling(Scheduling):
+    """Where a Spark pod runs and what it carries."""
+
+    topologySpreadConstraints: list[KubernetesObject]
+    priorityClassName: str
+
+
+class Daemon(SparkScheduling):
+    """What every long-lived process shares."""
+
     daemonMemoryLimit: JavaMemory
     extraEnvVars: list[EnvVar]
     livenessProbe: Probe
@@ -52,19 +134,96 @@ class Daemon(Scheduling):
     resources: Resources
 
 
+class Rest(Values):
+    """The submission server."""
+
+    enabled: bool
+    jws: Switch
+
+
 class Master(Daemon):
     """The master."""
 
+    containerPorts: MasterPorts
+    recoveryMode: Literal["ROCKSDB", "FILESYSTEM"]
+    rest: Rest
     persistence: StatefulPersistence
     service: MasterService
+
+
+class Scratch(Values):
+    """Where executors spill and shuffle."""
+
+    size: Quantity | Literal[""]
+    storageClassName: str
+    emptyDir: KubernetesObject
+
+
+class Autoscaling(Values):
+    """Number of workers by load."""
+
+    enabled: bool
+    minReplicas: Positive
+    maxReplicas: Positive
+    targetCPU: Percent | Literal[""]
+    targetMemory: Percent | Literal[""]
+    behavior: KubernetesObject
+
+
+class Pdb(Values):
+    """Drains and other voluntary disruptions."""
+
+    create: bool
+    maxUnavailable: int | str
+    minAvailable: int | str
 
 
 class Worker(Daemon):
     """The workers."""
 
+    containerPorts: WorkerPorts
     replicaCount: Count
     coreLimit: int | str
     memoryLimit: JavaMemory
+    decommission: Switch
+    scratch: Scratch
+    autoscaling: Autoscaling
+    pdb: Pdb
+
+
+class Workers(Values):
+    """Workers of other kinds."""
+
+    groups: dict[str, KubernetesObject]
+
+
+class Cleaner(Values):
+    """Removal of old event logs."""
+
+    interval: Duration
+    maxAge: Duration
+
+
+class HistoryServer(Daemon):
+    """The history server."""
+
+    enabled: bool
+    url: str
+    containerPorts: UiPort
+    updateInterval: Duration
+    cleaner: Cleaner
+    sparkConf: dict[str, Scalar]
+
+
+class Bootstrap(Values):
+    """The bootstrap Job."""
+
+    backoffLimit: Count
+    resources: Resources
+    terminationGracePeriodSeconds: Count
+    nodeSelector: Labels
+    tolerations: list[KubernetesObject]
+    affinity: KubernetesObject
 
 
 class SparkValues(Values):
@@ -83,9 +242,18 @@ class SparkValues(Values):
     nodeSelector: Labels
     tolerations: list[KubernetesObject]
     affinity: KubernetesObject
+    topologySpreadConstraints: list[KubernetesObject]
+    priorityClassName: str
+    serviceAccount: Account
+    security: Security
     securityContexts: SecurityContexts
     mounts: Mounts
+    ui: Ui
+    shuffleService: Switch
     sparkConf: dict[str, Scalar]
     daemonJavaOptions: str
     master: Master
     worker: Worker
+    workers: Workers
+    historyServer: HistoryServer
+    bootstrap: Bootstrap

@@ -139,12 +139,42 @@ airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
 
 {{- define "airflow.sparkDefaults" -}}
 {{- $ports := .Values.sparkClient.ports -}}
-{{- $conf := merge (dict) .Values.sparkClient.conf (dict
+{{- $conf := dict
+  "spark.decommission.enabled" true
+  "spark.storage.decommission.enabled" true
+  "spark.storage.decommission.rddBlocks.enabled" true
+  "spark.storage.decommission.shuffleBlocks.enabled" true
   "spark.driver.bindAddress" "0.0.0.0"
   "spark.driver.port" $ports.driver
   "spark.blockManager.port" $ports.blockManager
   "spark.ui.port" $ports.ui
-  "spark.port.maxRetries" 16) -}}
+  "spark.ui.reverseProxy" true
+  "spark.port.maxRetries" 16 -}}
+{{- if include "airflow.sparkSecret" . }}
+{{- $conf = merge $conf (dict
+  "spark.authenticate" true
+  "spark.io.encryption.enabled" true
+  "spark.network.crypto.cipher" "AES/GCM/NoPadding"
+  "spark.network.crypto.enabled" true
+  "spark.network.crypto.saslFallback" false) }}
+{{- end }}
+{{- if include "airflow.mountClaim" (dict "root" . "name" "events") }}
+{{- $conf = merge $conf (dict
+  "spark.eventLog.enabled" true
+  "spark.eventLog.dir" (printf "file:%s" .Values.mounts.events.mountPath)
+  "spark.eventLog.compress" true
+  "spark.eventLog.rolling.enabled" true) }}
+{{- end }}
+{{- with .Values.sparkClient.dynamicAllocation }}
+{{- if .enabled }}
+{{- $service := eq .shuffle "service" }}
+{{- $conf = merge $conf (dict
+  "spark.dynamicAllocation.enabled" true
+  "spark.dynamicAllocation.shuffleTracking.enabled" (not $service)
+  "spark.shuffle.service.enabled" $service) }}
+{{- end }}
+{{- end }}
+{{- $conf = merge (dict) .Values.sparkClient.conf $conf }}
 {{- range $key := keys $conf | sortAlpha }}
 {{ $key }} {{ tpl (toString (get $conf $key)) $ }}
 {{- end }}

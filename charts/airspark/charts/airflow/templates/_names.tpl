@@ -9,6 +9,7 @@ Names. Every object's name comes from here and from nowhere else.
   airflow.secretKey.metadata    key of the metadata Secret          pods, bootstrap
   airflow.claimName.*           claims of logs and DAGs             pods, claims
   airflow.mountClaim            claim of a mount                    task pods        (dict root, name)
+  airflow.sparkSecret           Secret that every Spark process of the release shares   task pods, config
   airflow.image, .workerImage, .partImage   image references        pods, config
   airflow.imagePullSecrets      as a list of {name}                 every pod
   airflow.layers                maps over maps, as JSON; null says nothing, and no map is changed   (list of maps)
@@ -96,6 +97,10 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- define "airflow.mountClaim" -}}
 {{- $claim := default (get (.root.Values.global.claims | default dict) .name) (get .root.Values.mounts .name).claim -}}
 {{- tpl ($claim | default "") .root -}}
+{{- end -}}
+
+{{- define "airflow.sparkSecret" -}}
+{{- tpl (dig "spark" "authSecretName" "" (.Values.global | default dict)) . -}}
 {{- end -}}
 
 {{- define "airflow.image.repository" -}}

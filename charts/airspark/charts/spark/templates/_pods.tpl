@@ -1,0 +1,159 @@
+{{/*
+Parts of pods.
+
+  spark.podMetadata                 labels and annotations                      pods     (dict root, component, values)
+  spark.podSpec                     account, security, scheduling               pods     (dict root, component, values)
+  spark.container                   image, security, resources, probes, ports   pods     (dict root, component, values)
+  spark.containerSecurityContext    restricted, read-only root                  pods
+  spark.env                         what every Spark process reads              pods     (dict root, component, values)
+  spark.mounts                      volumeMounts of configuration and claims    pods     (dict root, claims)
+  spark.volumes                     volumes of these                            pods     (dict root, claims)
+*/}}
+
+{{- define "spark.podMetadata" -}}
+labels:
+  {{- include "spark.podLabels" . | nindent 2 }}
+  {{- with .group }}
+  airspark.io/worker-group: {{ . }}
+  {{- end }}
+{{- $annotations := merge (dict) .values.podAnnotations .root.Values.podAnnotations }}
+{{- with .root.Values.global.imageRevision }}
+{{- $_ := set $annotations "airspark.io/image-revision" (toString .) }}
+{{- end }}
+{{- $_ := set $annotations "checksum/spark-config" (include "spark.config" .root | sha256sum) }}
+annotations:
+  {{- toYaml $annotations | nindent 2 }}
+{{- end -}}
+
+{{- define "spark.podSpec" -}}
+{{- $context := dict
+  "runAsNonRoot" true
+  "runAsUser" .root.Values.uid
+  "runAsGroup" .root.Values.gid
+  "fsGroup" .root.Values.gid
+  "fsGroupChangePolicy" "OnRootMismatch"
+  "seccompProfile" (dict "type" "RuntimeDefault") -}}
+serviceAccountName: {{ .account | default (include "spark.account" .root) }}
+automountServiceAccountToken: {{ not (empty .account) }}
+enableServiceLinks: false
+terminationGracePeriodSeconds: {{ .values.terminationGracePeriodSeconds }}
+securityContext:
+  {{- toYaml (merge (dict) .root.Values.securityContexts.pod $context) | nindent 2 }}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.priorityClassName | default .root.Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with merge (dict) .values.nodeSelector .root.Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.tolerations | default .root.Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.affinity | default .root.Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.topologySpreadConstraints | default .root.Values.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- range . }}
+  - {{- toYaml (merge (dict) . (dict "labelSelector" (dict "matchLabels" (include "spark.selectorLabels" $ | fromYaml)))) | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "spark.containerSecurityContext" -}}
+{{- $context := dict
+  "allowPrivilegeEscalation" false
+  "capabilities" (dict "drop" (list "ALL"))
+  "readOnlyRootFilesystem" true -}}
+{{- toYaml (merge (dict) .Values.securityContexts.containers $context) -}}
+{{- end -}}
+
+{{- define "spark.container" -}}
+image: {{ include "spark.image" .root }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+terminationMessagePolicy: FallbackToLogsOnError
+securityContext:
+  {{- include "spark.containerSecurityContext" .root | nindent 2 }}
+resources:
+  {{- toYaml .values.resources | nindent 2 }}
+ports:
+  {{- range $name, $port := .ports }}
+  - name: {{ $name }}
+    containerPort: {{ $port }}
+  {{- end }}
+livenessProbe:
+  httpGet: {path: {{ .health }}, port: http}
+  {{- toYaml .values.livenessProbe | nindent 2 }}
+startupProbe:
+  httpGet: {path: {{ .health }}, port: http}
+  {{- toYaml .values.startupProbe | nindent 2 }}
+readinessProbe:
+  {{- if .ready }}
+  exec:
+    command: [bash, /opt/spark-conf/ready.sh, {{ .values.containerPorts.http | quote }}, {{ .ready | quote }}]
+  {{- else }}
+  httpGet: {path: {{ .health }}, port: http}
+  {{- end }}
+  {{- toYaml .values.readinessProbe | nindent 2 }}
+{{- end -}}
+
+{{- define "spark.env" -}}
+- name: POD_IP
+  valueFrom:
+    fieldRef:
+      fieldPath: status.podIP
+- name: SPARK_LOCAL_IP
+  value: $(POD_IP)
+- name: SPARK_CONF_DIR
+  value: /opt/spark-conf
+- name: SPARK_DAEMON_MEMORY
+  value: {{ .values.daemonMemoryLimit }}
+- name: SPARK_DAEMON_JAVA_OPTS
+  value: {{ .root.Values.daemonJavaOptions | quote }}
+{{- if and .root.Values.security.rpc.authenticationEnabled (ne .component "spark-history") }}
+# Read by Spark itself, and handed on to executors the same way; never an option or a line of configuration.
+- name: _SPARK_AUTH_SECRET
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "spark.authSecret" .root }}
+      key: rpc-authentication-secret
+{{- end }}
+{{- with .values.extraEnvVars }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "spark.mounts" -}}
+- name: config
+  mountPath: /opt/spark-conf
+  readOnly: true
+- name: tmp
+  mountPath: /tmp
+{{- range $name := .claims }}
+{{- if include "spark.mountClaim" (dict "root" $.root "name" $name) }}
+- name: {{ $name }}
+  mountPath: {{ (get $.root.Values.mounts $name).mountPath }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "spark.volumes" -}}
+- name: config
+  configMap:
+    name: {{ include "spark.fullname" .root }}-spark-config
+- name: tmp
+  emptyDir: {}
+{{- range $name := .claims }}
+{{- with include "spark.mountClaim" (dict "root" $.root "name" $name) }}
+- name: {{ $name }}
+  persistentVolumeClaim:
+    claimName: {{ . }}
+{{- end }}
+{{- end }}
+{{- end -}}

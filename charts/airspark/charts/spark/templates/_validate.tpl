@@ -1,0 +1,45 @@
+{{/*
+Refusal of values that the schema cannot explain: one sentence a line, the key first; validate.yaml says all at once.
+
+  spark.validate    the sentences
+*/}}
+
+{{- define "spark.validate" -}}
+{{- if and .Values.master.rest.enabled (not .Values.master.rest.jws.enabled) }}
+{{- if .Values.security.rpc.authenticationEnabled }}
+master.rest.enabled: Spark's submission server does not ask for the secret of spark.authenticate, so anybody who reaches port {{ .Values.master.containerPorts.rest }} could run code in the cluster; leave `master.rest.jws.enabled` on, or the server off
+{{- else }}
+master.rest.enabled: anybody who reaches port {{ .Values.master.containerPorts.rest }} could run code in the cluster; leave `master.rest.jws.enabled` on, or the server off
+{{- end }}
+{{- end }}
+{{- if and .Values.historyServer.enabled (not (include "spark.mountClaim" (dict "root" . "name" "events"))) }}
+historyServer.enabled: there is no claim with event logs to read; name one in `mounts.events.claim`, or switch the history server off
+{{- end }}
+{{- range $key := list "spark.deploy.recoveryMode" "spark.deploy.recoveryDirectory" }}
+{{- if hasKey $.Values.sparkConf $key }}
+sparkConf: {{ $key }} is the chart's to set; use `master.recoveryMode` and `master.persistence.enabled`
+{{- end }}
+{{- end }}
+{{- range $conf := list .Values.sparkConf .Values.historyServer.sparkConf }}
+{{- range $key, $_ := $conf }}
+{{- if regexMatch "(?i)(secret|password|token|[.]keyPassword)" $key }}
+sparkConf: {{ $key }} looks like a secret, and everybody who may read ConfigMaps would read it; bring it in a Secret through `extraEnvVars`
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $name, $worker := include "spark.groups" . | fromJson }}
+{{- $where := empty $name | ternary "worker" (printf "workers.groups.%s" $name) }}
+{{- if and (not $worker.coreLimit) (not (dig "limits" "cpu" "" ($worker.resources | default dict))) }}
+{{ $where }}.coreLimit: empty takes the container's CPU limit, and `{{ $where }}.resources.limits.cpu` is not set, so a worker would offer every core of its node; set one of the two
+{{- end }}
+{{- if and (not $worker.memoryLimit) (not (dig "limits" "memory" "" ($worker.resources | default dict))) }}
+{{ $where }}.memoryLimit: empty takes a part of the container's memory limit, and `{{ $where }}.resources.limits.memory` is not set; set one of the two
+{{- end }}
+{{- if and $worker.autoscaling.enabled (gt (int $worker.autoscaling.minReplicas) (int $worker.autoscaling.maxReplicas)) }}
+{{ $where }}.autoscaling: minReplicas {{ $worker.autoscaling.minReplicas }} is more than maxReplicas {{ $worker.autoscaling.maxReplicas }}
+{{- end }}
+{{- if gt (len (printf "%s-spark-worker-%s" (include "spark.fullname" $) $name)) 52 }}
+{{ $where }}: the name {{ include "spark.fullname" $ }}-spark-worker-{{ $name }} leaves no room for the names of pods; use a shorter release name or group
+{{- end }}
+{{- end }}
+{{- end -}}
