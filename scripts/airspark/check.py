@@ -16,7 +16,7 @@ from airspark.project import BUILD, ENGINE_STATE, Failure, cluster_name, kubecon
 
 DISK_GB = 15
 MEMORY_GIB = 6
-PORTS = {8080: "Airflow UI", 8083: "Spark master UI", 8084: "Spark worker UI"}
+PORTS = {8080: "Airflow UI", 8083: "Spark master, workers and applications", 18080: "Spark history server"}
 
 
 @dataclass(frozen=True)

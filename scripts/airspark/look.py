@@ -23,10 +23,13 @@ from airspark.forward import Forward, free_port, wait_forever
 from airspark.project import BUILD, LOGS, NAMESPACE, RELEASE, Failure, cluster_name, kubeconfig
 
 #: Components by the label `component` of their pods.
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", "postgresql", "bootstrap", "spark-master", "spark-worker")
+COMPONENTS = (
+    *("api-server", "scheduler", "dag-processor", "triggerer", "postgresql", "bootstrap"),
+    *("spark-master", "spark-worker", "spark-history", "spark-connect", "spark-bootstrap"),
+)
 ADDRESSES = {
     "api-server": f"{RELEASE}-api-server:8080", "postgresql": f"{RELEASE}-postgresql:5432",
-    "spark-master": f"spark://{RELEASE}-spark-master:7077",
+    "spark-master": f"spark://{RELEASE}-spark-master:7077", "spark-history": f"{RELEASE}-spark-history:18080",
 }  # fmt: skip
 SECRET_PATTERN = re.compile(r"(?i)((?:password|secret|token|fernet|_key|sql_alchemy_conn)[\w.-]*[\"']?\s*[:=]\s*)\S+")
 URL_PASSWORD = re.compile(r"(://[^:/@\s]+:)[^@\s]+@")
@@ -148,7 +151,7 @@ def user_interfaces() -> None:
     """Keep port-forwards to the user interfaces open until interrupted."""
     require_cluster()
     targets = {8080: (f"svc/{RELEASE}-api-server", 8080), 8083: (f"svc/{RELEASE}-spark-master", 8080),
-               8084: (f"pod/{RELEASE}-spark-worker-0", 8081)}  # fmt: skip
+               18080: (f"svc/{RELEASE}-spark-history", 18080)}  # fmt: skip
     username, password = airflow_api.admin()
     with ExitStack() as stack:
         table = Table(box=None, pad_edge=False, show_header=False)

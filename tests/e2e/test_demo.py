@@ -104,7 +104,9 @@ def test_should_run_task_pods_without_credentials(second_run: tuple[str, str, di
     spec = second_run[2]["spec"]
     text = json.dumps(spec)
     assert spec["automountServiceAccountToken"] is False
-    assert "secretKeyRef" not in text and "SQL_ALCHEMY" not in text and "FERNET" not in text and "JWT_SECRET" not in text
+    assert "SQL_ALCHEMY" not in text and "FERNET" not in text and "JWT_SECRET" not in text
+    sources = [item["valueFrom"] for item in spec["containers"][0]["env"] if "secretKeyRef" in item.get("valueFrom", {})]
+    assert [source["secretKeyRef"]["name"] for source in sources] == ["airspark-spark-auth"]
 
 
 def test_should_retry_and_leave_nothing_if_the_spark_application_fails(demo_run: Run, airflow: Airflow) -> None:

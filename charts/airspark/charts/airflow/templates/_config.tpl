@@ -143,6 +143,7 @@ airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
   "spark.decommission.enabled" true
   "spark.storage.decommission.enabled" true
   "spark.storage.decommission.rddBlocks.enabled" true
+  "spark.storage.decommission.replicationReattemptInterval" "5s"
   "spark.storage.decommission.shuffleBlocks.enabled" true
   "spark.driver.bindAddress" "0.0.0.0"
   "spark.driver.port" $ports.driver
@@ -150,9 +151,11 @@ airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
   "spark.ui.port" $ports.ui
   "spark.ui.reverseProxy" true
   "spark.port.maxRetries" 16 -}}
+{{- /* A driver wants the key to be there and then reads the variable, so what stands here is no secret. */}}
 {{- if include "airflow.sparkSecret" . }}
 {{- $conf = merge $conf (dict
   "spark.authenticate" true
+  "spark.authenticate.secret" "${env:_SPARK_AUTH_SECRET}"
   "spark.io.encryption.enabled" true
   "spark.network.crypto.cipher" "AES/GCM/NoPadding"
   "spark.network.crypto.enabled" true

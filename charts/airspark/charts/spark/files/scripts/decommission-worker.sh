@@ -8,7 +8,7 @@ set -u
 . "$SPARK_CONF_DIR/http.sh"
 
 executors() {
-  get "$1" /json/ | tr -d '\n' | grep -o '"executors" : \[[^]]*' | grep -c '"id"'
+  get "$1" /json/ | sed '/"finishedexecutors"/,$d' | grep -c '"appid"'
 }
 
 deadline=$((SECONDS + $2))
