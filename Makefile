@@ -62,7 +62,7 @@ lint: $(VENV)/.ready ## ruff, mypy, shellcheck, helm lint
 generate: $(VENV)/.ready ## Write what is generated: chart schemas and versions
 	@PYTHONPATH=scripts $(VENV)/bin/python -m airspark.charts.generate
 
-lock: ## Resolve every Python lock file anew
+lock: $(VENV)/.ready ## Resolve every lock file anew: Python packages and jars
 	@scripts/lock.sh
 
 help: ## This text

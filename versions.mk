@@ -5,6 +5,12 @@ AIRSPARK_VERSION    := 0.1.0
 # What runs in the images (Python packages are locked in images/*/requirements.txt)
 AIRFLOW_VERSION     := 3.3.2
 SPARK_VERSION       := 4.2.1
+# Jars beside Spark's own, locked in images/spark/jars.lock. S3A must be of the Hadoop client that PySpark carries,
+# and the AWS SDK of the version that S3A names.
+DELTA_VERSION       := 4.4.0
+HADOOP_VERSION      := 3.5.0
+AWS_SDK_VERSION     := 2.35.4
+POSTGRESQL_JDBC_VERSION := 42.7.14
 PYTHON_VERSION      := 3.11
 JAVA_VERSION        := 17
 POSTGRES_VERSION    := 15

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Resolve images/*/requirements.in into lock files that hold names, versions and hashes, and no address.
+# Resolve images/*/requirements.in and spark/jars.in into lock files of names, versions and hashes, without an address.
 #
-#   images/lock.sh             # needs uv on the PATH, or UV=<path to uv>
+#   images/lock.sh             # needs uv on the PATH, or UV=<path to uv>, and a Docker engine with the base image
 #   images/lock.sh --upgrade   # move every package to its newest allowed version
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -50,3 +50,11 @@ resolve <(cat spark/requirements.in airflow/requirements.in airflow/cloud.in) "$
 awk 'NR == FNR { if (/^[^ ]/) known[$1]; next } /^[^ ]/ { differs = !($1 in known) } differs' \
   airflow/requirements.txt "$whole" >airflow/cloud.txt
 report airflow/cloud.txt
+
+# The jars are fetched and hashed by a stage of the image's own build. It is called anew each time: nothing is known in advance.
+bundle=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
+mapfile -t arguments < <(sed -n 's/^\([A-Z_]*\)[[:space:]]*:=[[:space:]]*\(.*\)/--build-arg=\1=\2/p' ../versions.mk)
+[[ -s $bundle ]] && arguments+=(--secret "id=ca,src=$bundle")
+docker buildx build --quiet --no-cache-filter jars-resolved --file spark/Dockerfile --target jars-lock --output spark \
+  --build-arg "BASE=airspark/base:$(version AIRSPARK_VERSION)" "${arguments[@]}" .. >/dev/null
+echo "✓ images/spark/jars.lock: $(wc -l <spark/jars.lock) jars" >&2

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolve requirements/*.in and images/*/requirements.in into lock files with hashes and without addresses.
+# Resolve requirements/*.in and images/*/*.in into lock files with hashes and without addresses.
 #
 #   scripts/lock.sh             # keep what still fits
 #   scripts/lock.sh --upgrade   # the newest of everything
@@ -20,4 +20,7 @@ for name in dev go lock oidc pytest; do
     --output-file "requirements/$name.txt" "$@" "requirements/$name.in" >/dev/null
   echo "✓ requirements/$name.txt" >&2
 done
+# The jars are fetched in a container: engine and images come first, and what this prints points docker to the engine.
+environment=$(PYTHONPATH=scripts .build/venv/bin/python -m airspark prepare)
+eval "$environment"
 UV=$PWD/$tool/bin/uv images/lock.sh "$@"
