@@ -36,6 +36,8 @@ containers:
         value: {{ .Release.Name }}-spark-cluster
       - name: MASTER_UI
         value: http://{{ include "spark.fullname" . }}-spark-master:{{ .Values.master.containerPorts.http }}
+      - name: DEFAULT_CORES
+        value: {{ get .Values.sparkConf "spark.deploy.defaultCores" | default "" | toString | quote }}
       - name: AUTHENTICATION
         value: {{ .Values.security.rpc.authenticationEnabled | quote }}
       - name: LABELS

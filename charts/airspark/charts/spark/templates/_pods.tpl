@@ -108,8 +108,6 @@ readinessProbe:
   valueFrom:
     fieldRef:
       fieldPath: status.podIP
-- name: SPARK_LOCAL_IP
-  value: $(POD_IP)
 - name: SPARK_CONF_DIR
   value: /opt/spark-conf
 - name: SPARK_DAEMON_MEMORY

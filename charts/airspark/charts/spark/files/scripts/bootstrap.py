@@ -5,7 +5,7 @@ Python and Java the cluster runs, so that a client of another version is told be
 images reads it.
 
 Environment: NAMESPACE, SECRET, KEYS (names of the Secret's keys), BROUGHT (1 if somebody else makes the Secret),
-CONFIG_MAP, MASTER_UI (its address), AUTHENTICATION (true or false), LABELS (JSON).
+CONFIG_MAP, MASTER_UI (its address), DEFAULT_CORES (of an application), AUTHENTICATION (true or false), LABELS (JSON).
 """
 
 from __future__ import annotations
@@ -106,6 +106,7 @@ def facts(secret: str | None) -> dict[str, Any]:
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "java": java[1] if java else "",
         "masterUi": os.environ["MASTER_UI"],
+        "defaultCores": int(os.environ["DEFAULT_CORES"]) if os.environ["DEFAULT_CORES"] else None,
         "authentication": secret is not None,
         "secretFingerprint": fingerprint(secret) if secret else "",
     }
