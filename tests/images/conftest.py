@@ -67,7 +67,7 @@ def serving(
     """Run an image as a server, restricted like a pod; yield the container's name."""
     container = f"airspark-test-{uuid.uuid4().hex[:8]}"
     docker(
-        *("run", "--detach", "--name", container, "--read-only", "--tmpfs", "/tmp", "--network", network),
+        *("run", "--detach", "--name", container, "--read-only", "--tmpfs", "/tmp:exec", "--network", network),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--user", user, *options, tag(name), *arguments),
     )
     try:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
+import json
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +25,6 @@ FACTS = {
     "authentication": True,
     "secretFingerprint": submit.fingerprint("right"),
 }
-#: What a driver needs besides the variable.
 REFERENCE = {"spark.authenticate.secret": "${env:_SPARK_AUTH_SECRET}"}
 WORKERS = [submit.Worker(cores=1, memory=2048), submit.Worker(cores=4, memory=1024)]
 
@@ -276,10 +279,6 @@ def test_should_let_through_what_fits_a_worker_or_spark_itself_refuses(arguments
     submit.check_fit(properties(*arguments), WORKERS, MASTER)
 
 
-def test_should_hold_the_default_of_1g_against_the_workers() -> None:
-    assert "1024 MiB" in refusal(submit.check_fit, {}, [submit.Worker(cores=1, memory=1023)], MASTER)
-
-
 def test_should_count_alive_workers_of_a_master_that_leads() -> None:
     workers = [{"cores": 2, "memory": 1024, "state": state} for state in ("ALIVE", "DEAD", "DECOMMISSIONED", "UNKNOWN")]
     assert submit.alive_workers({"status": "ALIVE", "workers": workers}) == [submit.Worker(2, 1024)]
@@ -329,9 +328,76 @@ def test_should_name_a_deadline_that_is_no_number() -> None:
     assert "AIRSPARK_MASTER_DEADLINE is 'soon'" in refusal(submit.deadline, "soon")
 
 
-def test_should_go_on_without_facts_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert submit.cluster_facts(str(tmp_path / "none.json")) == {}
+def test_should_go_on_without_facts_or_with_those_of_another_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "cluster.json"
+    assert submit.cluster_facts(str(file), ["ours"]) == {}
+    file.write_text('{"masterUi": "http://ours:8080"}')
+    assert submit.cluster_facts(str(file), ["other", "theirs.ours.svc"]) == {}
+    assert submit.cluster_facts(str(file), ["other", "ours.namespace.svc"]) == {"masterUi": "http://ours:8080"}
     assert capsys.readouterr().err == ""
-    (tmp_path / "torn.json").write_text('{"spark": ')
-    assert submit.cluster_facts(str(tmp_path / "torn.json")) == {}
-    assert "torn.json is no JSON object" in capsys.readouterr().err
+    file.write_text('{"spark": ')
+    assert submit.cluster_facts(str(file), ["ours"]) == {}
+    assert "cluster.json is no JSON object" in capsys.readouterr().err
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    """The master's page; the path and the text come from the test."""
+
+    answers: dict[str, str] = {}
+
+    def do_GET(self) -> None:
+        """Answer with the text of the path."""
+        text = self.answers.get(self.path)
+        self.send_response(200 if text else 404)
+        self.end_headers()
+        self.wfile.write((text or "").encode())
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture
+def page() -> Iterator[str]:
+    """The address of a page that a thread serves, host:port."""
+    with http.server.HTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def submit_to(page: str, tmp_path: Path) -> None:
+    """Check a submission to a master that listens where the page is served."""
+    (tmp_path / "cluster.json").write_text(json.dumps({"masterUi": f"http://{page}/proxy/"}))
+    environment = {"SPARK_HOME": "/nowhere", "AIRSPARK_SPARK_CLUSTER": str(tmp_path / "cluster.json")}
+    submit.check(["--master", f"spark://{page}", "s3a://bucket/app.py"], environment)
+
+
+def test_should_ask_the_master_for_its_workers(page: str, tmp_path: Path) -> None:
+    small = {"cores": 1, "memory": 512, "state": "ALIVE"}
+    Page.answers = {"/proxy/json/": json.dumps({"status": "ALIVE", "workers": [small]})}
+    with pytest.raises(submit.Refusal, match="asks for 1024 MiB in one executor and the largest worker of .* has 512 MiB"):
+        submit_to(page, tmp_path)
+
+
+def test_should_warn_and_go_on_if_no_worker_is_alive(page: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Page.answers = {"/proxy/json/": json.dumps({"status": "ALIVE", "workers": []})}
+    submit_to(page, tmp_path)
+    assert capsys.readouterr().err == f"spark-submit: warning: no worker of spark://{page} is alive; the job waits until one is\n"
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", json.dumps({"status": "RECOVERING", "workers": []})])
+def test_should_go_on_if_the_page_does_not_tell(page: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    Page.answers = {"/proxy/json/": text}
+    submit_to(page, tmp_path)
+    assert capsys.readouterr().err == ""
+
+
+def test_should_ask_the_python_that_runs_the_driver_for_its_version(tmp_path: Path) -> None:
+    other = tmp_path / "python"
+    other.write_text("#!/bin/sh\necho 3.9\n")
+    other.chmod(0o755)
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert submit.driver_python({}, {"PYSPARK_PYTHON": sys.executable}) == ours
+    assert submit.driver_python({}, {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": str(other)}) == "3.9"
+    assert submit.driver_python({"spark.pyspark.python": str(other)}, {"PYSPARK_PYTHON": sys.executable}) == "3.9"
+    assert submit.driver_python({}, {"PYSPARK_PYTHON": "/nowhere/python"}) == ""
