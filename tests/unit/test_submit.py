@@ -60,21 +60,19 @@ def test_should_read_the_command_line_that_airflow_makes() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    "line",
     [
-        ["--version"],
-        ["--help"],
-        ["--status", "driver-1"],
-        ["--kill", "driver-1"],
-        ["--master"],
-        ["--master", MASTER],
-        ["--master=", "app.py"],
-        ["--wrong", "app.py"],
-        ["--conf", "spark.executor.memory", "app.py"],
+        "--version",
+        "--status driver-1",
+        "--master",
+        f"--master {MASTER}",
+        "--master= app.py",
+        "--wrong app.py",
+        "--conf key app.py",
     ],
 )
-def test_should_leave_to_spark_submit_what_submits_nothing_or_is_wrong(arguments: list[str]) -> None:
-    assert submission.parse(arguments) is None
+def test_should_leave_to_spark_submit_what_submits_nothing_or_is_wrong(line: str) -> None:
+    assert submission.parse(line.split()) is None
 
 
 @pytest.mark.parametrize(
