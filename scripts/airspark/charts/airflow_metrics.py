@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from airspark.charts.airflow_pods import JobPod, NetworkPolicy, Objects, optional
-from airspark.charts.common import Count, EnvVar, Labels, Positive, Resources, Values
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Duration = Annotated[str, Field(pattern=r"^([0-9]+(ms|[smhdwy]))+$")]
+from airspark.charts.common import (
+    Count,
+    Dashboard,
+    EnvVar,
+    Labels,
+    Monitor,
+    Positive,
+    PrometheusDuration,
+    Resources,
+    Rules,
+    Share,
+    Values,
+)
 
 
 class StatsdService(Values):
@@ -24,7 +33,7 @@ class StatsdCache(Values):
 
     size: Count = Field(description="Names whose mapping is remembered")
     type: Literal["lru", "random"] = Field(description="Which name is forgotten when there are too many")
-    ttl: Duration = Field(
+    ttl: PrometheusDuration = Field(
         description="How long a metric without samples is kept; 0s keeps it, but 10m where the chart's mappings say so"
     )
 
@@ -55,18 +64,6 @@ class OpenTelemetry(Values):
     metricExportIntervalMs: Positive = Field(description="Milliseconds between two sendings of metrics")
     headersSecretName: str | None = optional("Name of a Secret with the key `headers`, for OTEL_EXPORTER_OTLP_HEADERS")
     env: list[EnvVar] | None = optional("More OTEL_* variables, as a list of {name, value}")
-
-
-class Monitor(Values):
-    """A ServiceMonitor or PodMonitor."""
-
-    enabled: bool = Field(description="Whether it is made")
-    labels: Labels = Field(description="Its labels, by which a Prometheus chooses it")
-    interval: Duration = Field(description="How often metrics are read")
-    annotations: Labels | None = optional("Its annotations")
-    scrapeTimeout: Duration | None = optional("How long one reading may take")
-    relabelings: Objects | None = optional("Relabelings of the target, after the one that sets `job`")
-    metricRelabelings: Objects | None = optional("Relabelings of the metrics")
 
 
 class Thresholds(Values):
@@ -103,26 +100,11 @@ Alert = Literal[
 ]
 
 
-class Rules(Values):
-    """A PrometheusRule."""
+class AirflowRules(Rules):
+    """A PrometheusRule with Airflow's alerts."""
 
-    enabled: bool = Field(description="Whether it is made")
-    labels: Labels = Field(description="Its labels, by which a Prometheus chooses it")
-    annotations: Labels | None = optional("Its annotations")
     thresholds: Thresholds = Field(description="Thresholds of the alerts; what is not given takes its default")
     disabled: list[Alert] | None = optional("Names of alerts that are left out")
-    additionalRules: Objects | None = optional("More rules, as in a group of a PrometheusRule")
-    selector: str | None = optional(
-        "Matchers of this release's metrics; empty takes the namespace and job that the chart's monitors give"
-    )
-
-
-class Dashboard(Values):
-    """A ConfigMap that Grafana's sidecar picks up."""
-
-    enabled: bool = Field(description="Whether it is made")
-    labels: Labels = Field(description="Its labels, by which Grafana's sidecar finds it")
-    annotations: Labels = Field(description="Its annotations, for example the folder that the sidecar puts it into")
 
 
 class Metrics(Values):
@@ -130,5 +112,5 @@ class Metrics(Values):
 
     serviceMonitor: Monitor
     podMonitor: Monitor
-    prometheusRule: Rules
+    prometheusRule: AirflowRules
     dashboard: Dashboard

@@ -14,9 +14,11 @@ AccessMode = Literal["ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei)?$")]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 JavaMemory = Annotated[str, Field(pattern=r"^([0-9]+[kmgKMG])?$")]
+PrometheusDuration = Annotated[str, Field(pattern=r"^([0-9]+(ms|[smhdwy]))+$")]
 
 
 class Values(BaseModel):
@@ -158,3 +160,40 @@ class StatefulPersistence(Values):
     enabled: bool = Field(description="Whether the data is on a claim; without it, it dies with its pod")
     size: Quantity = Field(description="Size of the claim")
     storageClassName: str = Field(description="Storage class; empty takes the cluster's default")
+
+
+class Monitor(Values):
+    """A ServiceMonitor or PodMonitor."""
+
+    enabled: bool = Field(description="Whether it is made")
+    labels: Labels = Field(description="Its labels, by which a Prometheus chooses it")
+    interval: PrometheusDuration = Field(description="How often metrics are read")
+    annotations: Labels | None = Field(default=None, description="Its annotations")
+    scrapeTimeout: PrometheusDuration | None = Field(default=None, description="How long one reading may take")
+    relabelings: list[KubernetesObject] | None = Field(
+        default=None, description="Relabelings of the target, after those of the chart"
+    )
+    metricRelabelings: list[KubernetesObject] | None = Field(default=None, description="Relabelings of the metrics")
+
+
+class Rules(Values):
+    """A PrometheusRule; a chart adds its alerts and their thresholds."""
+
+    enabled: bool = Field(description="Whether it is made")
+    labels: Labels = Field(description="Its labels, by which a Prometheus chooses it")
+    annotations: Labels | None = Field(default=None, description="Its annotations")
+    additionalRules: list[KubernetesObject] | None = Field(
+        default=None, description="More rules, as in a group of a PrometheusRule"
+    )
+    selector: str | None = Field(
+        default=None,
+        description="Matchers of this release's metrics; empty takes the namespace and job that the chart's monitors give",
+    )
+
+
+class Dashboard(Values):
+    """A ConfigMap that Grafana's sidecar picks up."""
+
+    enabled: bool = Field(description="Whether it is made")
+    labels: Labels = Field(description="Its labels, by which Grafana's sidecar finds it")
+    annotations: Labels = Field(description="Its annotations, for example the folder that the sidecar puts it into")

@@ -27,6 +27,7 @@ from airspark.charts.common import (
     StatefulPersistence,
     Values,
 )
+from airspark.charts.spark_metrics import Metrics
 
 Duration = Annotated[str, Field(pattern=r"^[0-9]+(ms|s|m|min|h|d)?$")]
 Percent = Annotated[int, Field(ge=1, le=100)]
@@ -257,3 +258,4 @@ class SparkValues(Values):
     workers: Workers
     historyServer: HistoryServer
     bootstrap: Bootstrap
+    metrics: Metrics

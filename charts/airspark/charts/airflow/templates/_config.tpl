@@ -150,7 +150,10 @@ airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
   "spark.blockManager.port" $ports.blockManager
   "spark.ui.port" $ports.ui
   "spark.ui.reverseProxy" true
-  "spark.port.maxRetries" 16 -}}
+  "spark.port.maxRetries" 16
+  "spark.metrics.conf.driver.sink.prometheusServlet.class" "org.apache.spark.metrics.sink.PrometheusServlet"
+  "spark.metrics.conf.driver.sink.prometheusServlet.path" "/metrics/prometheus"
+  "spark.metrics.namespace" "spark" -}}
 {{- /* A driver wants the key to be there and then reads the variable, so what stands here is no secret. */}}
 {{- if include "airflow.sparkSecret" . }}
 {{- $conf = merge $conf (dict

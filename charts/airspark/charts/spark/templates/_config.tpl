@@ -51,7 +51,7 @@ Texts of configuration files.
 {{- if .Values.historyServer.enabled }}
 {{- $_ := set $conf "spark.master.ui.historyServerUrl" .Values.historyServer.url }}
 {{- end }}
-{{- toJson (merge (dict) .Values.sparkConf $conf (include "spark.securityConf" . | fromJson)) -}}
+{{- toJson (merge (dict) .Values.sparkConf $conf (include "spark.securityConf" . | fromJson) (include "spark.metrics.conf" . | fromJson)) -}}
 {{- end -}}
 
 {{- define "spark.historyConf" -}}

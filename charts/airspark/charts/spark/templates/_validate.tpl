@@ -42,4 +42,10 @@ sparkConf: {{ $key }} looks like a secret, and everybody who may read ConfigMaps
 {{ $where }}: the name {{ include "spark.fullname" $ }}-spark-worker-{{ $name }} leaves no room for the names of pods; use a shorter release name or group
 {{- end }}
 {{- end }}
+{{- if and .Values.metrics.podMonitor.enabled (not .Values.metrics.enabled) }}
+metrics.podMonitor.enabled: there is nothing to read while master and workers serve no metrics; set `metrics.enabled`
+{{- end }}
+{{- if and .Values.metrics.prometheusRule.enabled (not .Values.metrics.enabled) }}
+metrics.prometheusRule.enabled: alerts are about metrics that master and workers do not serve; set `metrics.enabled`
+{{- end }}
 {{- end -}}
