@@ -69,7 +69,8 @@ def renamed(monitor: str, name: str) -> dict[str, str] | None:
         if step.get("action") == "drop" and matched:
             return None
         if matched and step.get("action") != "drop":
-            labels[step["targetLabel"]] = matched.expand(step["replacement"].replace("$", "\\"))
+            # `$3_Number` would be the group of that name
+            labels[step["targetLabel"]] = matched.expand(re.sub(r"\$\{(\d)\}", r"\\\1", step["replacement"]))
     return labels
 
 
@@ -184,6 +185,7 @@ def should_follow_the_keys_of_a_monitor() -> None:
 def should_read_each_gauge_once() -> None:
     for name in MONITORS:
         assert renamed(name, "metrics_jvm_heap_used_Value") is None
+        assert renamed(name, "metrics_CodeGenerator_sourceCodeSize_Count") is None
         assert renamed(name, "metrics_jvm_heap_used_Number") == {"__name__": "metrics_jvm_heap_used_Number"}
 
 

@@ -17,7 +17,6 @@ Metrics.
 {{- $conf := dict -}}
 {{- if .Values.metrics.enabled }}
 {{- $_ := set $conf "spark.metrics.namespace" "spark" }}
-{{- $_ := set $conf "spark.metrics.staticSources.enabled" false }}
 {{- range $instance, $path := dict "master" "/metrics/master/prometheus" "applications" "/metrics/applications/prometheus"
       "worker" "/metrics/prometheus" "driver" "/metrics/prometheus" }}
 {{- $_ := set $conf (printf "spark.metrics.conf.%s.sink.prometheusServlet.class" $instance) "org.apache.spark.metrics.sink.PrometheusServlet" }}
@@ -68,20 +67,21 @@ annotations:
   "spark-application" (merge (dict "pods" (dict "spark-role" "driver")) $driver)) -}}
 {{- end -}}
 
-{{- /* Each gauge comes twice, as _Number and _Value. Spark puts the application's name and start, or its id, into names. */}}
+{{- /* Each gauge comes twice, as _Number and _Value, and daemons serve what only drivers fill. Spark puts the application's
+       name and start, or its id, into names. */}}
 {{- define "spark.metrics.renamings" -}}
 all:
-  - {action: drop, sourceLabels: [__name__], regex: metrics_.+_Value}
+  - {action: drop, sourceLabels: [__name__], regex: "metrics_.+_Value|metrics_(HiveExternalCatalog|CodeGenerator)_.+"}
 master:
   {{- $regex := "metrics_application_(.+)_([0-9]{13})_(cores|runtime_ms)_Number" }}
-  - {sourceLabels: [__name__], regex: {{ $regex | quote }}, targetLabel: application, replacement: $1}
-  - {sourceLabels: [__name__], regex: {{ $regex | quote }}, targetLabel: started, replacement: $2}
-  - {sourceLabels: [__name__], regex: {{ $regex | quote }}, targetLabel: __name__, replacement: metrics_application_$3_Number}
+  - {sourceLabels: [__name__], regex: {{ $regex | quote }}, targetLabel: application, replacement: "${1}"}
+  - {sourceLabels: [__name__], regex: {{ $regex | quote }}, targetLabel: started, replacement: "${2}"}
+  - {sourceLabels: [__name__], regex: {{ $regex | quote }}, targetLabel: __name__, replacement: "metrics_application_${3}_Number"}
 driver:
   - sourceLabels: [__name__]
     regex: metrics_(?:spark_[0-9a-f]{32}|spark_application_[0-9]+|app_[0-9]{14}_[0-9]+|local_[0-9]+)_driver_(.+)
     targetLabel: __name__
-    replacement: metrics_spark_driver_$1
+    replacement: "metrics_spark_driver_${1}"
 {{- end -}}
 
 {{- define "spark.metrics.endpoint" -}}
