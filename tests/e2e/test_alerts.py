@@ -1,23 +1,13 @@
-"""The chart's alerts in Prometheus' own rule engine: each fires when it should, at its time, and nothing else does."""
+"""Airflow's alerts in Prometheus' own rule engine: each fires when it should, at its time, and nothing else does."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import get_args
 
 import pytest
-from conftest import ROOT
+from promtool import Case, Promtool
 
-from airspark import images
 from airspark.charts.airflow_metrics import Alert
-from airspark.console import step
-
-sys.path.append(str(ROOT / "tests/charts"))
-from rendering import find, render
 
 pytestmark = pytest.mark.long
 MINE = 'namespace="airspark",job="airspark-statsd"'
@@ -50,14 +40,6 @@ WELL = {
     "airflow_dag_processing_import_errors": "0x360",
     PARSE: "5x360",
 }
-
-
-class Case(NamedTuple):
-    """What goes wrong after the first hour, how long it takes to be told, and by which alerts."""
-
-    changes: dict[str, str | None]
-    after: str
-    alerts: set[str]
 
 
 def stops(name: str, minutes_until: str, alert: str) -> Case:
@@ -94,57 +76,16 @@ CASES = {
 }
 
 
-@dataclass(frozen=True)
-class Promtool:
-    """Prometheus' tool for rules in a folder with the chart's rules.json."""
-
-    folder: Path
-
-    def run(self, *words: str) -> None:
-        """Run it, and fail with what it says if it does."""
-        done = subprocess.run([self.folder / "promtool", *words], cwd=self.folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.fixture(scope="session")
 def promtool(tmp_path_factory: pytest.TempPathFactory) -> Promtool:
-    """The tool of the server's version, compiled from the same module."""
-    folder = tmp_path_factory.mktemp("rules")
-    assert images.PROMETHEUS.go is not None
-    tool = replace(images.PROMETHEUS, go=replace(images.PROMETHEUS.go, package="github.com/prometheus/prometheus/cmd/promtool"))
-    with step("promtool", "Compile promtool") as current:
-        images.compile_go(tool, folder, current)
+    """The tool with Airflow's rules."""
     values = {"statsd": {"enabled": True}, "metrics": {"prometheusRule": {"enabled": True}}}
-    rule = find(render(values, chart="airflow"), "PrometheusRule", "airspark-airflow")
-    (folder / "rules.json").write_text(json.dumps(rule["spec"]))
-    return Promtool(folder)
-
-
-def series(name: str, samples: str) -> dict[str, str]:
-    """Return a series of a test, with this release's labels unless it has others."""
-    metric, _, labels = name.removesuffix("}").partition("{")
-    whole = labels if "namespace=" in labels else ",".join(filter(None, (MINE, labels)))
-    return {"series": f"{metric}{{{whole}}}", "values": samples}
-
-
-def scenario(case: Case) -> dict[str, Any]:
-    """Return a test of promtool: exactly these alerts fire so long after the first hour."""
-    samples = {name: text for name, text in {**WELL, **case.changes}.items() if text is not None}
-    minutes = 60 + int(case.after.removesuffix("m"))
-    expected = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(case.alerts)]
-    firing = 'count by (alertname) (ALERTS{alertstate="firing"})'
-    return {
-        "interval": "30s",
-        "input_series": [series(name, text) for name, text in samples.items()],
-        "promql_expr_test": [{"expr": firing, "eval_time": f"{minutes}m", "exp_samples": expected}],
-    }
+    return Promtool.with_rules(tmp_path_factory, "airflow", values, "airspark-airflow")
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_should_fire_exactly_the_right_alerts_if(name: str, promtool: Promtool) -> None:
-    whole = {"evaluation_interval": "30s", "rule_files": ["rules.json"], "tests": [scenario(CASES[name])]}
-    (promtool.folder / "test.json").write_text(json.dumps(whole))
-    promtool.run("test", "rules", "test.json")
+    promtool.try_case(WELL, MINE, CASES[name])
 
 
 def test_should_have_a_case_for_each_alert() -> None:
@@ -153,4 +94,4 @@ def test_should_have_a_case_for_each_alert() -> None:
 
 
 def test_should_pass_the_check_of_rules(promtool: Promtool) -> None:
-    promtool.run("check", "rules", "--lint=all", "--lint-fatal", "rules.json")
+    promtool.check()

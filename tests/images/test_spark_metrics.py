@@ -23,7 +23,7 @@ from airspark import images
 from .conftest import ROOT, docker, serving, wait_until
 
 sys.path.append(str(ROOT / "tests/charts"))
-import rendering  # noqa: E402
+import rendering
 
 pytestmark = pytest.mark.long
 VALUES: dict[str, Any] = {
@@ -89,6 +89,11 @@ class Cluster:
     def firing(self) -> set[str]:
         """Return the names of alerts that fire."""
         return {alert["labels"]["alertname"] for alert in self.get("alerts")["alerts"] if alert["state"] == "firing"}
+
+    def down(self) -> list[tuple[str, str]]:
+        """Return addresses that are not read, and why."""
+        targets = self.get("targets")["activeTargets"]
+        return [(target["scrapeUrl"], target["lastError"]) for target in targets if target["health"] != "up"]
 
     def rules(self) -> list[dict[str, Any]]:
         """Return the rules of the chart's PrometheusRule."""
@@ -203,8 +208,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         address = docker("port", prometheus, "9090/tcp").stdout.split()[0]
         found = Cluster(objects, prometheus, worker, address)
         wait_until(lambda: "Server is ready" in docker("logs", prometheus).stderr, prometheus)
-        found.wait(lambda: found.value('sum(rate(metrics_executor_completedTasks_total{pod="busy"}[20s]))'), 120,
-                   lambda: [(target["scrapeUrl"], target["lastError"]) for target in found.get("targets")["activeTargets"]])  # fmt: skip
+        done = 'sum(rate(metrics_executor_completedTasks_total{pod="busy"}[20s]))'
+        found.wait(lambda: found.value(done), 120, found.down)
         yield found
 
 
@@ -214,10 +219,7 @@ def names(expressions: list[str]) -> set[str]:
 
 
 def test_should_read_every_target_of_the_podmonitors(cluster: Cluster) -> None:
-    def down() -> list[tuple[str, str]]:
-        return [(it["scrapeUrl"], it["lastError"]) for it in cluster.get("targets")["activeTargets"] if it["health"] != "up"]
-
-    cluster.wait(lambda: not down(), 60, down)
+    cluster.wait(lambda: not cluster.down(), 60, cluster.down)
     assert len(cluster.query("up")) == len(cluster.get("targets")["activeTargets"]) == 7
 
 
@@ -255,7 +257,9 @@ def test_should_put_ids_and_names_of_applications_into_labels_and_each_gauge_onc
 
 
 def test_should_count_no_idle_application_as_one_that_waits(cluster: Cluster) -> None:
-    cluster.wait(lambda: cluster.value("metrics_master_waitingApps_Number") == 1, 60, lambda: cluster.query("metrics_master_apps_Number"))
+    cluster.wait(
+        lambda: cluster.value("metrics_master_waitingApps_Number") == 1, 60, lambda: cluster.query("metrics_master_apps_Number")
+    )
     cluster.wait(lambda: cluster.value("release:spark_applications_waiting:count") == 0, 30,
                  lambda: cluster.query("release:spark_applications_waiting:count"))  # fmt: skip
 
