@@ -5,9 +5,9 @@ Metrics.
   spark.metrics.annotations    for a Prometheus that looks for annotations, as JSON          Services  (dict root, path, port)
   spark.metrics.selector       matchers of this release's metrics in Prometheus              alerts
   spark.metrics.metadata       metadata of a monitor  (dict root, name, values)              monitoring
-  spark.metrics.targets        who is read, where, and as which job, as YAML                 podmonitors
-  spark.metrics.renamings      what makes names stable: relabelings by target, as YAML       podmonitors
-  spark.metrics.endpoint       what a monitor reads, and how  (dict root, target, path)      podmonitors
+  spark.metrics.targets        who is read, where, and as which job, as YAML                 podmonitor
+  spark.metrics.renamings      what makes names stable: relabelings by target, as YAML       podmonitor
+  spark.metrics.endpoint       what a monitor reads, and how  (dict root, target, path)      podmonitor
   spark.metrics.workers        number of workers that the values ask for                     alerts
   spark.alerts                 rules of the PrometheusRule, as a JSON list                   monitoring
 */}}
