@@ -79,7 +79,9 @@ class Driver:
 
 
 @contextmanager
-def driver(name: str, application: str, *arguments: str, submit: str = "spark-submit", secret: str | None = "") -> Iterator[Driver]:
+def driver(
+    name: str, application: str, *arguments: str, submit: str = "spark-submit", secret: str | None = ""
+) -> Iterator[Driver]:
     """Run an application in a pod like a task's, and remove the pod afterwards.
 
     Args:

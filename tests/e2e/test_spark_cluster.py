@@ -154,7 +154,9 @@ context.parallelize([0], 1).map(lambda _: len(bytearray(b"1") * (3 << 30))).coll
         assert after.end()[0] == "Succeeded"
 
 
-@pytest.mark.parametrize(("secret", "words"), [("not-the-secret", "not the cluster's"), (None, "no secret")], ids=["wrong", "none"])
+@pytest.mark.parametrize(
+    ("secret", "words"), [("not-the-secret", "not the cluster's"), (None, "no secret")], ids=["wrong", "none"]
+)
 def test_should_refuse_a_client_whose_secret_is(master_ui: str, secret: str | None, words: str) -> None:
     name = f"live-secret-{'wrong' if secret else 'none'}"
     with (
@@ -178,13 +180,17 @@ def test_should_hold_no_secret_in_configuration_arguments_or_logs(master_ui: str
             for pod in ("airspark-spark-master-0", "airspark-spark-worker-0", "live-no-secret")
         ]
         assert "CoarseGrainedExecutorBackend" in arguments[1], "no executor runs, so its arguments were not looked at"
-        pages = [httpx.get(f"{master_ui}{path}", follow_redirects=True, timeout=20).text for path in ("/", "/json/", "/environment/")]
+        pages = [
+            httpx.get(f"{master_ui}{path}", follow_redirects=True, timeout=20).text for path in ("/", "/json/", "/environment/")
+        ]
         go("live-no-secret")
         log = running.end()[1]
     objects = kubectl("get", "configmaps,pods,statefulsets,deployments,jobs,events", "--output", "json")
     logs = [kubectl("logs", pod, "--tail=-1") for pod in ("airspark-spark-master-0", "airspark-spark-worker-0")]
     executors = on_worker("bash", "-c", "cat /opt/spark-work/apps/*/*/std* 2>/dev/null; true")
-    events = kubectl("exec", "deployment/airspark-spark-history", "--", "bash", "-c", "cat $(find /opt/spark-events -type f) | tr -d '\\0'")
+    events = kubectl(
+        "exec", "deployment/airspark-spark-history", "--", "bash", "-c", "cat $(find /opt/spark-events -type f) | tr -d '\\0'"
+    )
     for where, text in {
         "arguments": "".join(arguments), "pages": "".join(pages), "driver's log": log, "objects": objects,
         "logs": "".join(logs), "executors' logs": executors, "event logs": events,

@@ -99,8 +99,11 @@ class SparkClientPorts(Values):
 class DynamicAllocation(Values):
     """Number of executors by load."""
 
-    enabled: bool
-    shuffle: Literal["tracking", "service"]
+    enabled: bool = Field(description="Whether applications get it by default")
+    shuffle: Literal["tracking", "service"] = Field(
+        description="Who serves shuffle files of executors that are given back: themselves, so that they are kept (`tracking`),"
+        " or the workers (`service`), which needs `spark.shuffleService.enabled`"
+    )
 
 
 class SparkClient(Values):

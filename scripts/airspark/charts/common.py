@@ -134,8 +134,8 @@ class TokenServiceAccount(ServiceAccount):
 class Mount(Values):
     """A claim and where it is mounted."""
 
-    claim: str
-    mountPath: str
+    claim: str = Field(description="Name of the claim (template); empty takes the one of that name in `global.claims`")
+    mountPath: str = Field(description="Where it is mounted")
 
 
 class Mounts(Values):

@@ -48,7 +48,7 @@ Texts of configuration files.
 {{- with .Values.ui.reverseProxy.url }}
 {{- $_ := set $conf "spark.ui.reverseProxyUrl" . }}
 {{- end }}
-{{- if .Values.historyServer.enabled }}
+{{- if include "spark.history" . }}
 {{- $_ := set $conf "spark.master.ui.historyServerUrl" .Values.historyServer.url }}
 {{- end }}
 {{- toJson (merge (dict) .Values.sparkConf $conf (include "spark.securityConf" . | fromJson) (include "spark.metrics.conf" . | fromJson)) -}}
@@ -72,7 +72,7 @@ Texts of configuration files.
 {{- define "spark.config" -}}
 spark-defaults.conf: |
   {{- include "spark.properties" (dict "root" . "conf" (include "spark.daemonConf" . | fromJson)) | trim | nindent 2 }}
-{{- if .Values.historyServer.enabled }}
+{{- if include "spark.history" . }}
 history.conf: |
   {{- include "spark.properties" (dict "root" . "conf" (include "spark.historyConf" . | fromJson)) | trim | nindent 2 }}
 {{- end }}

@@ -11,6 +11,7 @@ Names, labels and what is read out of values in more than one place.
   spark.authSecret         name of the Secret that every Spark process shares      pods, bootstrap
   spark.authKeys           keys it must hold, by spaces                            bootstrap
   spark.account            name of the service account                             pods
+  spark.history            whether there is a history server: it is on and has logs to read    history, config
   spark.groups             worker groups by name, `worker` itself under ""; JSON   workers
 */}}
 
@@ -64,6 +65,10 @@ spark://{{ include "spark.fullname" . }}-spark-master:{{ .Values.master.containe
 {{- if .Values.security.rpc.authenticationEnabled }}{{ $keys = append $keys "rpc-authentication-secret" }}{{ end -}}
 {{- if .Values.master.rest.enabled }}{{ $keys = append $keys "rest-jws-key" }}{{ end -}}
 {{- join " " $keys -}}
+{{- end -}}
+
+{{- define "spark.history" -}}
+{{- if and .Values.historyServer.enabled (include "spark.mountClaim" (dict "root" . "name" "events")) }}yes{{ end -}}
 {{- end -}}
 
 {{- define "spark.account" -}}

@@ -12,9 +12,6 @@ master.rest.enabled: Spark's submission server does not ask for the secret of sp
 master.rest.enabled: anybody who reaches port {{ .Values.master.containerPorts.rest }} could run code in the cluster; leave `master.rest.jws.enabled` on, or the server off
 {{- end }}
 {{- end }}
-{{- if and .Values.historyServer.enabled (not (include "spark.mountClaim" (dict "root" . "name" "events"))) }}
-historyServer.enabled: there is no claim with event logs to read; name one in `mounts.events.claim`, or switch the history server off
-{{- end }}
 {{- range $key := list "spark.deploy.recoveryMode" "spark.deploy.recoveryDirectory" }}
 {{- if hasKey $.Values.sparkConf $key }}
 sparkConf: {{ $key }} is the chart's to set; use `master.recoveryMode` and `master.persistence.enabled`
