@@ -16,7 +16,7 @@ from airspark.hashing import content_hash
 from airspark.project import NAMESPACE, RELEASE, ROOT, Failure, kubeconfig
 
 CHARTS = ROOT / "charts"
-VALUES = CHARTS / "airspark/values-kind.yaml"
+VALUES = CHARTS / "airspark/presets/kind.yaml"
 HASH_LABEL = "airspark-content"
 #: How long an installed platform may take to become ready again.
 READY_SECONDS = 300

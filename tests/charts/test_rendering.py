@@ -16,7 +16,7 @@ from rendering import CHARTS, CUSTOM, Object, _template, find, nested, pods, ren
 
 HERE = Path(__file__).resolve().parent
 SNAPSHOT = HERE / "defaults.snapshot.yaml"
-KIND = ("airspark/values-kind.yaml",)
+KIND = ("airspark/presets/kind.yaml",)
 EVERYTHING = yaml.safe_load((HERE / "everything-on.yaml").read_text())
 OLDEST, NEWEST = "1.34", "1.37"
 
