@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from airspark.charts.common import (
     Count,
@@ -128,6 +128,13 @@ class Daemon(SparkScheduling):
 
     daemonMemoryLimit: JavaMemory
     extraEnvVars: list[EnvVar]
+    extraEnvVarsCM: str
+    extraEnvVarsSecret: str
+    extraVolumes: list[KubernetesObject]
+    extraVolumeMounts: list[KubernetesObject]
+    initContainers: list[KubernetesObject]
+    sidecars: list[KubernetesObject]
+    podLabels: Labels
     livenessProbe: Probe
     readinessProbe: Probe
     startupProbe: Probe
@@ -146,6 +153,7 @@ class Master(Daemon):
     """The master."""
 
     containerPorts: MasterPorts
+    configOptions: str
     recoveryMode: Literal["ROCKSDB", "FILESYSTEM"]
     rest: Rest
     persistence: StatefulPersistence
@@ -186,16 +194,25 @@ class Worker(Daemon):
     replicaCount: Count
     coreLimit: int | str
     memoryLimit: JavaMemory
+    configOptions: str
+    javaOptions: str
+    podManagementPolicy: Literal["Parallel", "OrderedReady"]
     decommission: Switch
     scratch: Scratch
     autoscaling: Autoscaling
     pdb: Pdb
 
 
+class WorkerGroup(Worker):
+    """Workers of another kind; a key that is left out is that of `worker`."""
+
+    model_config = ConfigDict(json_schema_extra={"required": []})
+
+
 class Workers(Values):
     """Workers of other kinds."""
 
-    groups: dict[str, KubernetesObject]
+    groups: dict[str, WorkerGroup | None]
 
 
 class Cleaner(Values):

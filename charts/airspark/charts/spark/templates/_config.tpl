@@ -51,7 +51,7 @@ Texts of configuration files.
 {{- if include "spark.history" . }}
 {{- $_ := set $conf "spark.master.ui.historyServerUrl" .Values.historyServer.url }}
 {{- end }}
-{{- toJson (merge (dict) .Values.sparkConf $conf (include "spark.securityConf" . | fromJson) (include "spark.metrics.conf" . | fromJson)) -}}
+{{- toJson (mergeOverwrite (include "spark.securityConf" . | fromJson) (include "spark.metrics.conf" . | fromJson) $conf .Values.sparkConf) -}}
 {{- end -}}
 
 {{- define "spark.historyConf" -}}
@@ -66,7 +66,7 @@ Texts of configuration files.
   "spark.history.store.hybridStore.enabled" true
   "spark.history.store.path" "/tmp/history"
   "spark.history.ui.port" $history.containerPorts.http -}}
-{{- toJson (merge (dict) $history.sparkConf $conf) -}}
+{{- toJson (mergeOverwrite $conf $history.sparkConf) -}}
 {{- end -}}
 
 {{- define "spark.config" -}}

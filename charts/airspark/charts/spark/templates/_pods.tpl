@@ -6,8 +6,8 @@ Parts of pods.
   spark.container                   image, security, resources, probes, ports   pods     (dict root, component, values)
   spark.containerSecurityContext    restricted, read-only root                  pods
   spark.env                         what every Spark process reads              pods     (dict root, component, values)
-  spark.mounts                      volumeMounts of configuration and claims    pods     (dict root, claims)
-  spark.volumes                     volumes of these                            pods     (dict root, claims)
+  spark.mounts                      volumeMounts of configuration and claims    pods     (dict root, values, claims)
+  spark.volumes                     volumes of the mounts                       pods     (dict root, values, claims)
 */}}
 
 {{- define "spark.podMetadata" -}}
@@ -15,6 +15,9 @@ labels:
   {{- include "spark.podLabels" . | nindent 2 }}
   {{- with .group }}
   airspark.io/worker-group: {{ . }}
+  {{- end }}
+  {{- with .values.podLabels }}
+  {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- $annotations := merge (dict) .values.podAnnotations .root.Values.podAnnotations }}
 {{- with .root.Values.global.imageRevision }}
@@ -38,7 +41,7 @@ automountServiceAccountToken: {{ not (empty .account) }}
 enableServiceLinks: false
 terminationGracePeriodSeconds: {{ .values.terminationGracePeriodSeconds }}
 securityContext:
-  {{- toYaml (merge (dict) .root.Values.securityContexts.pod $context) | nindent 2 }}
+  {{- toYaml (mergeOverwrite $context .root.Values.securityContexts.pod) | nindent 2 }}
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
@@ -64,6 +67,10 @@ topologySpreadConstraints:
   - {{- toYaml (merge (dict) . (dict "labelSelector" (dict "matchLabels" (include "spark.selectorLabels" $ | fromYaml)))) | nindent 4 }}
   {{- end }}
 {{- end }}
+{{- with .values.initContainers }}
+initContainers:
+  {{- tpl (toYaml .) $.root | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{- define "spark.containerSecurityContext" -}}
@@ -71,7 +78,7 @@ topologySpreadConstraints:
   "allowPrivilegeEscalation" false
   "capabilities" (dict "drop" (list "ALL"))
   "readOnlyRootFilesystem" true -}}
-{{- toYaml (merge (dict) .Values.securityContexts.containers $context) -}}
+{{- toYaml (mergeOverwrite $context .Values.securityContexts.containers) -}}
 {{- end -}}
 
 {{- define "spark.container" -}}
@@ -87,20 +94,16 @@ ports:
   - name: {{ $name }}
     containerPort: {{ $port }}
   {{- end }}
+{{- $answers := dict "httpGet" (dict "path" .health "port" "http") -}}
+{{- $useful := empty .ready | ternary $answers (dict "exec" (dict "command" (list
+      "bash" "/opt/spark-conf/ready.sh" (toString .values.containerPorts.http) .ready))) }}
 livenessProbe:
-  httpGet: {path: {{ .health }}, port: http}
-  {{- toYaml .values.livenessProbe | nindent 2 }}
+  {{- include "spark.probe" (dict "root" .root "probe" .values.livenessProbe "check" $answers) | nindent 2 }}
 startupProbe:
-  httpGet: {path: {{ .health }}, port: http}
-  {{- toYaml .values.startupProbe | nindent 2 }}
+  {{- include "spark.probe" (dict "root" .root "probe" .values.startupProbe "check" $answers) | nindent 2 }}
 readinessProbe:
-  {{- if .ready }}
-  exec:
-    command: [bash, /opt/spark-conf/ready.sh, {{ .values.containerPorts.http | quote }}, {{ .ready | quote }}]
-  {{- else }}
-  httpGet: {path: {{ .health }}, port: http}
-  {{- end }}
-  {{- toYaml .values.readinessProbe | nindent 2 }}
+  {{- include "spark.probe" (dict "root" .root "probe" .values.readinessProbe "check" $useful) | nindent 2 }}
+{{- include "spark.envFrom" . }}
 {{- end -}}
 
 {{- define "spark.env" -}}
@@ -113,7 +116,7 @@ readinessProbe:
 - name: SPARK_DAEMON_MEMORY
   value: {{ .values.daemonMemoryLimit }}
 - name: SPARK_DAEMON_JAVA_OPTS
-  value: {{ .root.Values.daemonJavaOptions | quote }}
+  value: {{ printf "%s %s" .root.Values.daemonJavaOptions (default "" .values.javaOptions) | trim | quote }}
 {{- if and .root.Values.security.rpc.authenticationEnabled (ne .component "spark-history") }}
 # Read by Spark itself, and handed on to executors the same way; never an option or a line of configuration.
 - name: _SPARK_AUTH_SECRET
@@ -139,6 +142,9 @@ readinessProbe:
   mountPath: {{ (get $.root.Values.mounts $name).mountPath }}
 {{- end }}
 {{- end }}
+{{- with .values.extraVolumeMounts }}
+{{ tpl (toYaml .) $.root }}
+{{- end }}
 {{- end -}}
 
 {{- define "spark.volumes" -}}
@@ -153,5 +159,8 @@ readinessProbe:
   persistentVolumeClaim:
     claimName: {{ . }}
 {{- end }}
+{{- end }}
+{{- with .values.extraVolumes }}
+{{ tpl (toYaml .) $.root }}
 {{- end }}
 {{- end -}}

@@ -1,10 +1,12 @@
 {{/*
 Refusal of values that the schema cannot explain: one sentence a line, the key first; validate.yaml says all at once.
 
-  spark.validate    the sentences
+  spark.validate            the sentences                        validate
+  spark.validate.options    whether Java options hold a secret   above       (dict key, options)
 */}}
 
 {{- define "spark.validate" -}}
+{{- include "spark.refused" . }}
 {{- if and .Values.master.rest.enabled (not .Values.master.rest.jws.enabled) }}
 {{- if .Values.security.rpc.authenticationEnabled }}
 master.rest.enabled: Spark's submission server does not ask for the secret of spark.authenticate, so anybody who reaches port {{ .Values.master.containerPorts.rest }} could run code in the cluster; leave `master.rest.jws.enabled` on, or the server off
@@ -24,8 +26,12 @@ sparkConf: {{ $key }} looks like a secret, and everybody who may read ConfigMaps
 {{- end }}
 {{- end }}
 {{- end }}
+{{- include "spark.validate.options" (dict "key" "master.configOptions" "options" .Values.master.configOptions) }}
 {{- range $name, $worker := include "spark.groups" . | fromJson }}
 {{- $where := empty $name | ternary "worker" (printf "workers.groups.%s" $name) }}
+{{- range list "configOptions" "javaOptions" }}
+{{- include "spark.validate.options" (dict "key" (printf "%s.%s" $where .) "options" (get $worker .)) }}
+{{- end }}
 {{- if and (not $worker.coreLimit) (not (dig "limits" "cpu" "" ($worker.resources | default dict))) }}
 {{ $where }}.coreLimit: empty takes the container's CPU limit, and `{{ $where }}.resources.limits.cpu` is not set, so a worker would offer every core of its node; set one of the two
 {{- end }}
@@ -34,6 +40,12 @@ sparkConf: {{ $key }} looks like a secret, and everybody who may read ConfigMaps
 {{- end }}
 {{- if and $worker.autoscaling.enabled (gt (int $worker.autoscaling.minReplicas) (int $worker.autoscaling.maxReplicas)) }}
 {{ $where }}.autoscaling: minReplicas {{ $worker.autoscaling.minReplicas }} is more than maxReplicas {{ $worker.autoscaling.maxReplicas }}
+{{- end }}
+{{- if and $worker.autoscaling.enabled (not $worker.autoscaling.targetCPU) (not $worker.autoscaling.targetMemory) }}
+{{ $where }}.autoscaling: there is nothing to scale by; set `targetCPU`, `targetMemory` or both
+{{- end }}
+{{- if or (eq $name "default") (not (regexMatch "^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$" $name)) }}
+{{ $where }}: the name becomes part of names and a label; use lower-case letters, digits and dashes, and not `default`, which is `worker` itself
 {{- end }}
 {{- if gt (len (printf "%s-spark-worker-%s" (include "spark.fullname" $) $name)) 52 }}
 {{ $where }}: the name {{ include "spark.fullname" $ }}-spark-worker-{{ $name }} leaves no room for the names of pods; use a shorter release name or group
@@ -44,5 +56,11 @@ metrics.podMonitor.enabled: there is nothing to read while master and workers se
 {{- end }}
 {{- if and .Values.metrics.prometheusRule.enabled (not .Values.metrics.enabled) }}
 metrics.prometheusRule.enabled: alerts are about metrics that master and workers do not serve; set `metrics.enabled`
+{{- end }}
+{{- end -}}
+
+{{- define "spark.validate.options" -}}
+{{- if regexMatch "(?i)-D[^ =]*(secret|password|token)" .options }}
+{{ .key }}: it holds what looks like a secret, and everybody who may read pods would read it; bring it in a Secret through `extraEnvVars`
 {{- end }}
 {{- end -}}

@@ -1,0 +1,33 @@
+{{/*
+Parts of containers that values may add to or replace.
+
+  spark.probe       a probe: the chart's check, or the command of the values    containers    (dict root, probe, check)
+  spark.envFrom     whole ConfigMaps and Secrets as environment                 containers    (dict root, values)
+  spark.sidecars    containers beside the chart's own                           pods          (dict root, values)
+*/}}
+
+{{- define "spark.probe" -}}
+{{- $check := .check -}}
+{{- with .probe.command }}
+{{- $check = dict "exec" (dict "command" (tpl (toJson .) $.root | fromJsonArray)) -}}
+{{- end }}
+{{- toYaml (merge (pick .probe "initialDelaySeconds" "periodSeconds" "timeoutSeconds" "failureThreshold") $check) -}}
+{{- end -}}
+
+{{- define "spark.envFrom" -}}
+{{- if or .values.extraEnvVarsCM .values.extraEnvVarsSecret }}
+envFrom:
+  {{- with .values.extraEnvVarsCM }}
+  - configMapRef:
+      name: {{ tpl . $.root }}
+  {{- end }}
+  {{- with .values.extraEnvVarsSecret }}
+  - secretRef:
+      name: {{ tpl . $.root }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "spark.sidecars" -}}
+{{- with .values.sidecars }}{{ tpl (toYaml .) $.root }}{{ end -}}
+{{- end -}}
