@@ -1,4 +1,4 @@
-"""Every key of charts/airflow that has no keys below it, and a value for it that can be found in what is rendered."""
+"""Every key of a chart that has no keys below it, and a value for it that can be found in what is rendered."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ def leaves(node: Object = SCHEMA, path: str = "") -> Iterator[tuple[str, Object]
 
 
 LEAVES = dict(leaves())
+SPARK = dict(leaves(json.loads((CHARTS / "spark/values.schema.json").read_text())))
 NUMBERS = {path: FIRST + number for number, path in enumerate(LEAVES)}
 
 
@@ -80,7 +81,7 @@ def sample(node: Object, number: int) -> Any:
     kinds = types(node)
     pattern = node.get("pattern") or next((option["pattern"] for option in node.get("anyOf", []) if "pattern" in option), "")
     if "string" in kinds and pattern:
-        made = (f"{number}Mi", f"{number}s", f"sha256:{'a' * 59}{number}")
+        made = (f"{number}Mi", f"{number}s", f"{number}m", f"sha256:{'a' * 59}{number}")
         return next(text for text in made if re.search(pattern, text))
     if "string" in kinds:
         return f"mark-{number}"

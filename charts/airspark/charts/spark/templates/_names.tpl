@@ -78,7 +78,9 @@ spark://{{ include "spark.fullname" . }}-spark-master:{{ .Values.master.containe
 {{- define "spark.groups" -}}
 {{- $groups := dict "" .Values.worker -}}
 {{- range $name, $values := .Values.workers.groups }}
-{{- $_ := set $groups $name (mergeOverwrite (deepCopy $.Values.worker) (default dict $values)) }}
+{{- if not (kindIs "invalid" $values) }}
+{{- $_ := set $groups $name (mergeOverwrite (deepCopy $.Values.worker) $values) }}
+{{- end }}
 {{- end }}
 {{- toJson $groups -}}
 {{- end -}}
