@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rendering import CHARTS, Object
+import yaml
+from rendering import CHARTS, LOADER, Object
 
 SCHEMA: Object = json.loads((CHARTS / "airflow/values.schema.json").read_text())
 FIRST = 20000
@@ -51,6 +52,19 @@ def leaves(node: Object = SCHEMA, path: str = "") -> Iterator[tuple[str, Object]
             yield from leaves(child, here)
         else:
             yield here, child
+
+
+def defaults(chart: str) -> dict[str, Any]:
+    """Return every value of a chart's values.yaml by its dotted path."""
+    return dict(_flat(yaml.load((CHARTS / chart / "values.yaml").read_text(), Loader=LOADER)))
+
+
+def _flat(given: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in given.items():
+        here = f"{path}.{name}".removeprefix(".")
+        yield here, value
+        if isinstance(value, dict):
+            yield from _flat(value, here)
 
 
 LEAVES = dict(leaves())

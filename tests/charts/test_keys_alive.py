@@ -5,15 +5,14 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-import yaml
 from batches import Paths, batches, over, values
-from leaves import LEAVES, NUMBERS, ON, sample, types
-from rendering import CHARTS, LOADER, RenderError, text
+from leaves import LEAVES, NUMBERS, ON, defaults, sample, types
+from rendering import RenderError, text
 
 OIDC = {
     "auth.manager": "oidc",
@@ -252,16 +251,7 @@ ON_IF_UNSET = (
 )
 
 
-def _defaults(given: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every value of values.yaml with its dotted path."""
-    for name, value in given.items():
-        here = f"{path}.{name}".removeprefix(".")
-        yield here, value
-        if isinstance(value, dict):
-            yield from _defaults(value, here)
-
-
-DEFAULTS = dict(_defaults(yaml.load((CHARTS / "airflow/values.yaml").read_text(), Loader=LOADER)))
+DEFAULTS = defaults("airflow")
 
 
 def _needs(path: str) -> Paths:
