@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -45,9 +46,19 @@ def generated() -> dict[Path, str]:
         files[ROOT / f"docs/reference/{name}-values.md"] = reference(chart, described)
         path = chart / "Chart.yaml"
         files[path] = chart_yaml(path.read_text(), versions()["AIRSPARK_VERSION"])
-    contract = yaml.safe_load((ROOT / "tests/charts/contract.yaml").read_text())
-    files[ROOT / "docs/values-contract.md"] = contract_page(contract, refused_keys((ROOT / "charts/airflow").resolve()))
+    files[ROOT / "docs/values-contract.md"] = contract_page(_tests("contract"), refused_keys((ROOT / "charts/airflow").resolve()))
+    files[ROOT / "docs/spark-values-contract.md"] = contract_page(
+        _tests("spark-contract"),
+        refused_keys((ROOT / "charts/spark").resolve()),
+        "The Bitnami Spark chart's values, key by key",
+        _tests("spark-environment"),
+    )
     return files
+
+
+def _tests(name: str) -> Any:
+    """Return what a YAML file of the charts' tests says."""
+    return yaml.safe_load((ROOT / f"tests/charts/{name}.yaml").read_text())
 
 
 def main(arguments: list[str]) -> int:

@@ -129,12 +129,19 @@ def reference(chart: Path, schema: Schema) -> str:
     return _page(f"Values of charts/{chart.name}", intro, ("Key", "Type", "Default", "What it is"), rows)
 
 
-def contract_page(contract: dict[str, dict[str, Any]], sentences: dict[str, str]) -> str:
-    """Return the page that says what becomes of each key of the official chart.
+def contract_page(
+    contract: dict[str, dict[str, Any]],
+    sentences: dict[str, str],
+    title: str = "The official Airflow chart's values, key by key",
+    environment: dict[str, dict[str, str]] | None = None,
+) -> str:
+    """Return the page that says what becomes of each key of another chart.
 
     Args:
         contract: status, note and example by key, as in tests/charts/contract.yaml.
         sentences: sentences of refused keys by dotted path.
+        title: of the page.
+        environment: what takes the place of an environment variable, as in tests/charts/spark-environment.yaml.
     """
     counts = {status: sum(entry["status"] == status for entry in contract.values()) for status in STATUS}
     intro = (
@@ -147,4 +154,15 @@ def contract_page(contract: dict[str, dict[str, Any]], sentences: dict[str, str]
         refused = entry["status"] == "refused"
         note = sentences[refusal(key, sentences)] if refused else entry.get("note", "")
         rows.append((f"`{key}`", STATUS[entry["status"]], note))
-    return _page("The official Airflow chart's values, key by key", intro, ("Key", "Here", "What differs, or what to do"), rows)
+    page = _page(title, intro, ("Key", "Here", "What differs, or what to do"), rows)
+    return page + _environment(environment) if environment else page
+
+
+def _environment(environment: dict[str, dict[str, str]]) -> str:
+    """Return the section on environment variables."""
+    rows = [("Variable", "Here", "What it is"), ("---",) * 3]
+    for name, entry in environment.items():
+        keys = ", ".join(f"`{key}`" for key in entry.get("keys", "").split())
+        rows.append((f"`{name}`", keys, entry.get("note", "")))
+    lines = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
+    return "\n".join(["", "## The environment of docker-compose files", "", *lines]) + "\n"

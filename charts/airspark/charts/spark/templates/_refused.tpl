@@ -12,6 +12,8 @@ Refusal of keys of what this chart does not have, with the sentences of files/re
 {{- include "spark.refused.asks" (dict "value" $value "harmless" (kindIs "map" $.harmless | ternary (get (kindIs "map" $.harmless | ternary $.harmless dict) $key) nil)) }}
 {{- end }}
 {{- end }}
+{{- else if kindIs "bool" .harmless }}
+{{- if eq (toJson .value) (not .harmless | toJson) }}yes{{ end }}
 {{- else if and .value (ne (toJson .value) (toJson .harmless)) }}yes{{ end -}}
 {{- end -}}
 
