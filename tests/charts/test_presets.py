@@ -18,26 +18,37 @@ SHARED = ("airspark-data", "airspark-output", "airspark-events", "airspark-logs"
 SPOT, WORKER, MASTER = "airspark-spark-worker-spot", "airspark-spark-worker", "airspark-spark-master"
 
 
+class Node(NamedTuple):
+    """A node's labels, and the key of its taint, if any."""
+
+    labels: dict[str, str]
+    taint: str
+
+
 class Cloud(NamedTuple):
     """What a cloud's preset promises."""
 
     shared: str
     disk: str
     scratch: str
-    spot: dict[str, str]
-    tolerated: str
+    spot: list[Node]
     warning: int
     identity: str
 
 
+AMD64 = {"kubernetes.io/arch": "amd64"}
+EKS, KARPENTER = {**AMD64, "eks.amazonaws.com/capacityType": "SPOT"}, {**AMD64, "karpenter.sh/capacity-type": "spot"}
+GKE = {**AMD64, "cloud.google.com/gke-spot": "true"}
+AKS = {**AMD64, "kubernetes.azure.com/scalesetpriority": "spot"}
 CLOUDS = {
-    "eks": Cloud("efs-sc", "gp3", "gp3", {"eks.amazonaws.com/capacityType": "SPOT"}, "spot", 120, "eks.amazonaws.com/role-arn"),
+    "eks": Cloud(
+        "efs-sc", "gp3", "gp3", [Node(EKS, ""), Node(EKS, "spot"), Node(KARPENTER, "")], 120, "eks.amazonaws.com/role-arn"
+    ),
     "gke": Cloud(
         "standard-rwx",
         "standard-rwo",
         "premium-rwo",
-        {"cloud.google.com/gke-spot": "true"},
-        "cloud.google.com/gke-spot",
+        [Node(GKE, ""), Node(GKE, "cloud.google.com/gke-spot")],
         15,
         "iam.gke.io/gcp-service-account",
     ),
@@ -45,8 +56,7 @@ CLOUDS = {
         "azurefile-csi-nfs",
         "managed-csi",
         "managed-csi-premium",
-        {"kubernetes.azure.com/scalesetpriority": "spot"},
-        "kubernetes.azure.com/scalesetpriority",
+        [Node(AKS, "kubernetes.azure.com/scalesetpriority")],
         30,
         "azure.workload.identity/client-id",
     ),
@@ -135,16 +145,35 @@ def should_keep_master_database_and_spills_on_disks(name: str) -> None:
         assert volume["ephemeral"]["volumeClaimTemplate"]["spec"]["storageClassName"] == cloud.scratch
 
 
+def _matches(expression: Object, labels: dict[str, str]) -> bool:
+    inside = labels.get(expression["key"]) in expression["values"]
+    return inside if expression["operator"] == "In" else not inside
+
+
+def _fits(spec: Object, node: Node) -> bool:
+    """Whether the scheduler may put a pod on a node: selector, required affinity, taint."""
+    required = spec.get("affinity", {}).get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution")
+    terms = required["nodeSelectorTerms"] if required else [{"matchExpressions": []}]
+    tolerated = [toleration["key"] for toleration in spec.get("tolerations", [])]
+    return (
+        spec.get("nodeSelector", {}).items() <= node.labels.items()
+        and any(all(_matches(expression, node.labels) for expression in term["matchExpressions"]) for term in terms)
+        and (not node.taint or node.taint in tolerated)
+    )
+
+
+@pytest.mark.parametrize(("name", "node"), [(name, node) for name, cloud in CLOUDS.items() for node in cloud.spot])
+def should_run_spot_workers_on_spot_nodes_and_nothing_else_there(name: str, node: Node) -> None:
+    found = _preset(name)
+    everything = {**found.pods, "spark-worker": found.pod("StatefulSet", WORKER), "spot": found.pod("StatefulSet", SPOT)}
+    assert [component for component, pod in everything.items() if _fits(pod["spec"], node)] == ["spot"]
+
+
 @pytest.mark.parametrize("name", CLOUDS)
-def should_run_spot_workers_on_spot_nodes_and_nothing_else_there(name: str) -> None:
-    found, cloud = _preset(name), CLOUDS[name]
-    spec = _worker(found)
-    assert cloud.spot.items() <= spec["nodeSelector"].items()
-    assert [toleration["key"] for toleration in spec["tolerations"]] == [cloud.tolerated]
-    everything = {**found.pods, "spark-worker": found.pod("StatefulSet", WORKER)}
-    for component, pod in everything.items():
-        assert not cloud.spot.items() <= pod["spec"].get("nodeSelector", {}).items(), component
-        assert not pod["spec"].get("tolerations"), component
+def should_run_everything_else_on_nodes_that_stay(name: str) -> None:
+    found = _preset(name)
+    everything = {**found.pods, "spark-worker": found.pod("StatefulSet", WORKER), "spot": found.pod("StatefulSet", SPOT)}
+    assert [component for component, pod in everything.items() if not _fits(pod["spec"], Node(AMD64, ""))] == ["spot"]
 
 
 @pytest.mark.parametrize("name", CLOUDS)
