@@ -23,6 +23,9 @@ from pathlib import Path
 from typing import Any
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+STATUS = Path("/dev/termination-log")
+# What a Secret of our own making holds, asked for or not: what is switched on later must not need a new one.
+KEYS = ("rpc-authentication-secret", "rest-jws-key")
 
 
 class Problem(Exception):
@@ -47,7 +50,11 @@ def call(method: str, path: str, body: dict[str, Any] | None = None) -> tuple[in
     headers = {"Authorization": f"Bearer {(ACCOUNT / 'token').read_text().strip()}", "Content-Type": kind}
     connection.request(method, path, json.dumps(body) if body else None, headers)
     answer = connection.getresponse()
-    return answer.status, json.loads(answer.read() or b"{}")
+    text = answer.read().decode(errors="replace")
+    try:
+        return answer.status, json.loads(text or "{}")
+    except ValueError:
+        return answer.status, {"message": f"{answer.status} {answer.reason}, {text[:200]}"}
 
 
 def new_secret() -> str:
@@ -77,7 +84,7 @@ def ensure_secret(name: str, keys: list[str], brought: bool, metadata: dict[str,
     """
     base = f"/api/v1/namespaces/{os.environ['NAMESPACE']}/secrets"
     if not brought:
-        body = {"metadata": metadata | {"name": name}, "type": "Opaque", "stringData": {key: new_secret() for key in keys}}
+        body = {"metadata": metadata | {"name": name}, "type": "Opaque", "stringData": {key: new_secret() for key in {*KEYS, *keys}}}
         status, answer = call("POST", base, body)
         if status not in (201, 409):
             raise Problem(f"the Secret {name} cannot be made: {answer.get('message', status)}")
@@ -88,7 +95,10 @@ def ensure_secret(name: str, keys: list[str], brought: bool, metadata: dict[str,
                       f"kubectl create secret generic {name} --from-literal={keys[0]}=…")  # fmt: skip
     if status != 200:
         raise Problem(f"the Secret {name} cannot be read: {answer.get('message', status)}")
-    held = {key: base64.b64decode(text).decode() for key, text in (answer.get("data") or {}).items()}
+    try:
+        held = {key: base64.b64decode(text).decode() for key, text in (answer.get("data") or {}).items() if key in keys}
+    except UnicodeDecodeError:
+        raise Problem(f"the Secret {name} holds bytes that are no text: write it as letters, for example base64") from None
     if missing := [key for key in keys if not held.get(key)]:
         raise Problem(
             f"the Secret {name} has no key {' and no key '.join(missing)}: add it, or delete the Secret to have it made"
@@ -132,9 +142,9 @@ def main() -> int:
         held = ensure_secret(os.environ["SECRET"], keys, os.environ["BROUGHT"] == "1", metadata) if keys else {}
         authenticated = os.environ["AUTHENTICATION"] == "true"
         publish(os.environ["CONFIG_MAP"], facts(held["rpc-authentication-secret"] if authenticated else None), metadata)
-    except (Problem, OSError) as problem:
+    except (Problem, OSError, http.client.HTTPException) as problem:
         print(f"bootstrap: {problem}", file=sys.stderr)
-        Path("/dev/termination-log").write_text(f"{problem}\n")
+        STATUS.write_text(f"{problem}\n")
         return 1
     return 0
 

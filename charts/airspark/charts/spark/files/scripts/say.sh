@@ -1,5 +1,7 @@
 # shellcheck shell=sh
 # Sentences for people: in the log, and of a start that cannot succeed in the pod's status too.
+#
+#   TERMINATION_LOG   the file that Kubernetes reads for the status, unless it is the usual one
 
 say() {
   echo "$(hostname): $*" >&2
@@ -7,6 +9,6 @@ say() {
 
 stop() {
   say "$@"
-  echo "$*" >/dev/termination-log
+  echo "$*" >"${TERMINATION_LOG:-/dev/termination-log}"
   exit 78
 }

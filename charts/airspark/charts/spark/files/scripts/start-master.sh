@@ -10,7 +10,7 @@ set -eu
 . "$SPARK_CONF_DIR/say.sh"
 
 umask 0077
-conf=/tmp/spark-defaults.conf
+conf=${TMPDIR:-/tmp}/spark-defaults.conf
 cp "$SPARK_CONF_DIR/spark-defaults.conf" "$conf"
 
 version=$(basename "$SPARK_HOME"/jars/spark-core_*.jar .jar)
@@ -28,9 +28,9 @@ if [ "$mode" != NONE ]; then
       "workers register anew"
     rm -rf state made-by
   fi
-  if ! { head -c 4194304 /dev/zero >probe; } 2>/dev/null; then
-    say "the recovery claim is full: this master starts without it and forgets its applications at its next restart;" \
-      "make the claim larger (master.persistence.size), then delete this pod"
+  if ! trouble=$(head -c 4194304 /dev/zero 2>&1 >probe); then
+    say "the recovery claim cannot take 4 MiB (${trouble##*: }): this master starts without it and forgets its applications" \
+      "at its next restart; make the claim larger (master.persistence.size) or writable, then delete this pod"
     mode=NONE
   else
     mkdir -p state
