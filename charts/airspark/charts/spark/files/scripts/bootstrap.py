@@ -42,15 +42,21 @@ def call(method: str, path: str, body: dict[str, Any] | None = None) -> tuple[in
 
     Returns:
         The status and the answer.
+
+    Raises:
+        Problem: if there is no answer.
     """
     context = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     connection = http.client.HTTPSConnection(host, int(port), timeout=20, context=context)
     kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
     headers = {"Authorization": f"Bearer {(ACCOUNT / 'token').read_text().strip()}", "Content-Type": kind}
-    connection.request(method, path, json.dumps(body) if body else None, headers)
-    answer = connection.getresponse()
-    text = answer.read().decode(errors="replace")
+    try:
+        connection.request(method, path, json.dumps(body) if body else None, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        raise Problem(f"the Kubernetes API at {host}:{port} does not answer, and the Job tries again: {error}") from None
     try:
         return answer.status, json.loads(text or "{}")
     except ValueError:
@@ -84,7 +90,11 @@ def ensure_secret(name: str, keys: list[str], brought: bool, metadata: dict[str,
     """
     base = f"/api/v1/namespaces/{os.environ['NAMESPACE']}/secrets"
     if not brought:
-        body = {"metadata": metadata | {"name": name}, "type": "Opaque", "stringData": {key: new_secret() for key in {*KEYS, *keys}}}
+        body = {
+            "metadata": metadata | {"name": name},
+            "type": "Opaque",
+            "stringData": {key: new_secret() for key in {*KEYS, *keys}},
+        }
         status, answer = call("POST", base, body)
         if status not in (201, 409):
             raise Problem(f"the Secret {name} cannot be made: {answer.get('message', status)}")
@@ -142,7 +152,7 @@ def main() -> int:
         held = ensure_secret(os.environ["SECRET"], keys, os.environ["BROUGHT"] == "1", metadata) if keys else {}
         authenticated = os.environ["AUTHENTICATION"] == "true"
         publish(os.environ["CONFIG_MAP"], facts(held["rpc-authentication-secret"] if authenticated else None), metadata)
-    except (Problem, OSError, http.client.HTTPException) as problem:
+    except (Problem, OSError) as problem:
         print(f"bootstrap: {problem}", file=sys.stderr)
         STATUS.write_text(f"{problem}\n")
         return 1
