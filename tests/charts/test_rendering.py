@@ -12,7 +12,7 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 import yaml
-from rendering import CHARTS, CUSTOM, Object, _template, find, nested, pods, render, task_pod, text
+from rendering import CHARTS, CUSTOM, Object, _template, nested, pods, render, task_pod, text
 
 HERE = Path(__file__).resolve().parent
 SNAPSHOT = HERE / "defaults.snapshot.yaml"
@@ -24,14 +24,14 @@ OLDEST, NEWEST = "1.34", "1.37"
 def _cases() -> dict[str, list[Object]]:
     return {
         "the defaults": render(),
-        "values-kind.yaml": render(files=KIND),
+        "presets/kind.yaml": render(files=KIND),
         "everything on": render(EVERYTHING),
         "the Airflow chart alone": render(chart="airflow"),
         "the Spark chart alone": render(chart="spark"),
     }
 
 
-@pytest.mark.parametrize("case", ["the defaults", "values-kind.yaml", "everything on"])
+@pytest.mark.parametrize("case", ["the defaults", "presets/kind.yaml", "everything on"])
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def should_make_objects_that_are_valid_for_the_oldest_and_newest_kubernetes(case: str, version: str) -> None:
     objects = _cases()[case]
@@ -70,7 +70,7 @@ def should_leave_out_a_chart_if_its_enabled_is_false() -> None:
     without_spark = render(nested("spark.enabled", False))
     assert not [item for item in without_spark if "-spark-master" in item["metadata"]["name"]]
     without_airflow = render(nested("airflow.enabled", False))
-    assert {pod for pod in pods(without_airflow)} == {"spark-master", "spark-worker"}
+    assert set(pods(without_airflow)) == {"spark-master", "spark-worker", "spark-history", "spark-bootstrap"}
 
 
 def should_keep_one_kind_per_file_and_files_small() -> None:
@@ -108,15 +108,22 @@ def should_render_the_defaults_as_in_the_snapshot() -> None:
 
 
 NAMES = {
-    "Deployment": {"airspark-api-server", "airspark-scheduler", "airspark-dag-processor", "airspark-triggerer"},
+    "Deployment": {
+        "airspark-api-server",
+        "airspark-scheduler",
+        "airspark-dag-processor",
+        "airspark-triggerer",
+        "airspark-spark-history",
+    },
     "StatefulSet": {"airspark-postgresql", "airspark-spark-master", "airspark-spark-worker"},
-    "PersistentVolumeClaim": {"airspark-data", "airspark-output", "airspark-logs"},
+    "PersistentVolumeClaim": {"airspark-data", "airspark-output", "airspark-events", "airspark-logs"},
     "Service": {
         "airspark-api-server",
         "airspark-triggerer",
         "airspark-postgresql",
         "airspark-spark-master",
         "airspark-spark-worker",
+        "airspark-spark-history",
     },
 }
 
@@ -185,7 +192,8 @@ def should_mount_a_claim_that_somebody_brings_if_create_is_false() -> None:
 
 def should_restart_every_pod_if_global_imagerevision_changes() -> None:
     before, after = pods(render()), pods(render(nested("global.imageRevision", "abc")))
-    for component, pod in after.items():
+    # Spark's bootstrap Job is made anew, under another name.
+    for component, pod in ((component, pod) for component, pod in after.items() if component != "spark-bootstrap"):
         assert pod["metadata"]["annotations"]["airspark.io/image-revision"] == "abc", component
         assert "airspark.io/image-revision" not in before[component]["metadata"].get("annotations", {}), component
 
@@ -200,7 +208,7 @@ def should_restart_spark_if_its_configuration_changes_and_leave_airflow_alone() 
     values = {"spark": {"sparkConf": {"spark.deploy.defaultCores": "1"}}}
     before, after = pods(render()), pods(render(values))
     changed = {name for name in before if before[name]["metadata"] != after[name]["metadata"]}
-    assert changed == {"spark-master", "spark-worker"}
+    assert changed == {"spark-master", "spark-worker", "spark-history"}
 
 
 def should_tell_in_the_notes_where_password_pages_and_next_command_are() -> None:
@@ -218,9 +226,3 @@ def should_tell_in_the_notes_where_password_pages_and_next_command_are() -> None
     assert "get secret airspark-admin -o jsonpath='{.data.password}' | base64 -d" in notes
     assert "airflow dags trigger etl_daily" in notes
     assert "<no value>" not in notes
-
-
-def should_ask_for_small_claims_if_values_kind_is_used() -> None:
-    claim = find(render(files=KIND), "PersistentVolumeClaim", "airspark-data")
-    assert claim["spec"]["resources"]["requests"]["storage"] == "2Gi"
-    assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]

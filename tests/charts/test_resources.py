@@ -11,7 +11,7 @@ CONTAINERS = {name: container for name, container, _ in containers(render())}
 LONG_RUNNING = sorted(
     name
     for name, _, init in containers(render())
-    if not init and name.split("/")[0] not in ("worker", "bootstrap") and not name.endswith("-log-groomer")
+    if not init and name.split("/")[0] not in ("worker", "bootstrap", "spark-bootstrap") and not name.endswith("-log-groomer")
 )
 UNITS = {"": 1.0, "m": 0.001, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
 TASK_PODS = 3

@@ -7,7 +7,7 @@ from rendering import Object, containers, env, find, nested, pods, render, task_
 
 CONTAINERS = {name: container for name, container, _ in containers(render())}
 PODS = pods(render())
-USERS = {"postgresql": 999, "spark-master": 185, "spark-worker": 185}
+SPARK, POSTGRESQL, AIRFLOW = 185, 999, 50000
 
 
 @pytest.mark.parametrize("name", sorted(CONTAINERS))
@@ -23,7 +23,8 @@ def should_run_every_pod_as_restricted_wants_it(component: str) -> None:
     spec = PODS[component]["spec"]
     context = spec["securityContext"]
     assert context["runAsNonRoot"] is True
-    assert (context["runAsUser"], context["runAsGroup"]) == (USERS.get(component, 50000), 0)
+    user = POSTGRESQL if component == "postgresql" else SPARK if component.startswith("spark-") else AIRFLOW
+    assert (context["runAsUser"], context["runAsGroup"]) == (user, 0)
     assert context["seccompProfile"] == {"type": "RuntimeDefault"}
     assert (context["fsGroup"], context["fsGroupChangePolicy"]) == (0, "OnRootMismatch")
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
@@ -41,9 +42,9 @@ def should_give_every_pod_a_writable_tmp_and_no_service_links(component: str) ->
         assert groomer or "/tmp" in [mount["mountPath"] for mount in container["volumeMounts"]]
 
 
-def should_hand_a_kubernetes_token_to_scheduler_and_api_server_only() -> None:
+def should_hand_a_kubernetes_token_to_those_that_ask_kubernetes_only() -> None:
     with_token = {name for name, pod in PODS.items() if pod["spec"]["automountServiceAccountToken"]}
-    assert with_token == {"scheduler", "api-server"}
+    assert with_token == {"scheduler", "api-server", "spark-bootstrap"}
     for item in render():
         if item["kind"] == "ServiceAccount":
             assert item["automountServiceAccountToken"] is False, item["metadata"]["name"]
@@ -73,6 +74,12 @@ RULES = {
         (["sparkapplications/status"], ["get"], None),
     ],
     "airspark-pod-log-reader-role": [(["pods"], ["get", "list"], None), (["pods/log"], ["get"], None)],
+    "airspark-spark-bootstrap": [
+        (["secrets"], ["create"], None),
+        (["secrets"], ["get"], ["airspark-spark-auth"]),
+        (["configmaps"], ["create"], None),
+        (["configmaps"], ["patch"], ["airspark-spark-cluster"]),
+    ],
     "airspark-bootstrap-role": [
         (["jobs"], ["list", "delete"], None),
         (["secrets"], ["create"], None),
@@ -113,8 +120,8 @@ def should_bind_each_role_to_the_account_of_its_pod() -> None:
             find(objects, "ServiceAccount", item["subjects"][0]["name"])
 
 
-def should_make_no_roles_if_rbac_create_is_false() -> None:
-    kinds = {item["kind"] for item in render(nested("airflow.rbac.create", False))}
+def should_make_no_roles_for_airflow_if_rbac_create_is_false() -> None:
+    kinds = {item["kind"] for item in render(nested("rbac.create", False), chart="airflow")}
     assert not {"Role", "RoleBinding"} & kinds
 
 
@@ -133,6 +140,7 @@ DATABASE, FERNET, JWT, API = (
     "AIRFLOW__API_AUTH__JWT_SECRET",
     "AIRFLOW__API__SECRET_KEY",
 )
+SHARED = "_SPARK_AUTH_SECRET"
 HOLDERS = {
     "api-server/api-server": {DATABASE, FERNET, JWT, API},
     "scheduler/scheduler": {DATABASE, FERNET, JWT},
@@ -140,6 +148,9 @@ HOLDERS = {
     "triggerer/triggerer": {DATABASE, FERNET, API},
     "bootstrap/bootstrap": {DATABASE, FERNET, "ADMIN_USERNAME", "ADMIN_PASSWORD"},
     "postgresql/postgresql": {"POSTGRES_PASSWORD"},
+    "worker/base": {SHARED},
+    "spark-master/spark-master": {SHARED},
+    "spark-worker/spark-worker": {SHARED},
 }
 
 
