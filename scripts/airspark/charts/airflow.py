@@ -27,9 +27,11 @@ from airspark.charts.airflow_workers import Workers
 from airspark.charts.common import (
     Count,
     Digest,
+    Dns,
     EnvVar,
     Global,
     Image,
+    KubernetesApi,
     KubernetesObject,
     Labels,
     Mounts,
@@ -146,20 +148,6 @@ class ExtraSecret(ExtraConfigMap):
     stringData: str | dict[str, str] | None = optional("Its content before encoding, as a map or a YAML text (template)")
 
 
-class Dns(Values):
-    """Where names are resolved."""
-
-    to: Objects = Field(description="Peers that answer, as in a NetworkPolicy; empty means any address")
-    ports: list[Port] = Field(description="Their ports, over UDP and TCP")
-
-
-class KubernetesApi(Values):
-    """Where the Kubernetes API is."""
-
-    cidrs: list[str] = Field(description="Networks of its servers; empty means any address")
-    ports: list[Port] = Field(description="Their ports")
-
-
 class DatabaseServers(Values):
     """Where the metadata database is."""
 
@@ -168,8 +156,8 @@ class DatabaseServers(Values):
     extraIngress: Objects | None = optional("More ingress rules of the chart's own PostgreSQL (template)")
 
 
-class SparkMaster(Values):
-    """Where the release's Spark master listens."""
+class SparkServer(Values):
+    """Where a server of the release's Spark listens."""
 
     ports: list[Port] = Field(description="Ports that task pods may reach")
 
@@ -181,7 +169,8 @@ class NetworkPolicies(Values):
     dns: Dns
     kubernetesApi: KubernetesApi
     database: DatabaseServers
-    sparkMaster: SparkMaster
+    sparkMaster: SparkServer
+    sparkConnect: SparkServer
     tasks: NetworkPolicy
 
 

@@ -27,6 +27,7 @@ from airspark.charts.common import (
     StatefulPersistence,
     Values,
 )
+from airspark.charts.spark_access import HelmTest, HttpRoute, Ingress, NetworkPolicies
 from airspark.charts.spark_metrics import Metrics
 
 Duration = Annotated[str, Field(pattern=r"^[0-9]+(ms|s|m|min|h|d)?$")]
@@ -231,6 +232,8 @@ class HistoryServer(Daemon):
     updateInterval: Duration
     cleaner: Cleaner
     sparkConf: dict[str, Scalar]
+    ingress: Ingress
+    httpRoute: HttpRoute
 
 
 class Bootstrap(Values):
@@ -276,3 +279,7 @@ class SparkValues(Values):
     historyServer: HistoryServer
     bootstrap: Bootstrap
     metrics: Metrics
+    ingress: Ingress
+    httpRoute: HttpRoute
+    networkPolicies: NetworkPolicies
+    helmTest: HelmTest

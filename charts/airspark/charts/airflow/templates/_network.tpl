@@ -42,7 +42,9 @@ Who reaches whom. docs/network-policies.md says why.
 - {from: [api-server], to: triggerer, ports: [{{ $all.ports.triggererLogs }}]}
 - {from: [worker], to: spark-master, ports: {{ toJson $policies.sparkMaster.ports }}}
 - {from: [worker], to: spark-worker, ports: []}
-- {from: [spark-master, spark-worker], to: worker, ports: {{ include "airflow.network.driverPorts" . }}}
+- {from: [worker], to: spark-connect, ports: {{ toJson $policies.sparkConnect.ports }}}
+- {from: [spark-master, spark-worker], to: worker, ports: {{ include "airflow.network.driverPorts" (dict "root" . "names" (list "driver" "blockManager")) }}}
+- {from: [spark-master], to: worker, ports: {{ include "airflow.network.driverPorts" (dict "root" . "names" (list "ui")) }}}
 {{- if $all.statsd.enabled }}
 - {from: {{ $senders }}, to: statsd, ports: [{{ $all.ports.statsdIngest }}], protocols: [UDP]}
 {{- end }}
@@ -91,7 +93,7 @@ Who reaches whom. docs/network-policies.md says why.
 {{- end -}}
 
 {{- define "airflow.network.parts" -}}
-{{- $parts := list "api-server" "scheduler" "dag-processor" "worker" "bootstrap" "spark-master" "spark-worker" -}}
+{{- $parts := list "api-server" "scheduler" "dag-processor" "worker" "bootstrap" "spark-master" "spark-worker" "spark-connect" -}}
 {{- range $part, $values := dict "triggerer" .Values.triggerer "postgresql" .Values.postgresql "pgbouncer" .Values.pgbouncer
       "statsd" .Values.statsd "cleanup" .Values.cleanup "database-cleanup" .Values.databaseCleanup
       "backup" .Values.backup "helm-test" .Values.helmTest }}

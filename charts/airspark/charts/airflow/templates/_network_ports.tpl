@@ -6,7 +6,7 @@ Ports of what Airflow reaches outside the release, out of the addresses in value
   airflow.network.logPorts          ports of the store or index with logs, as JSON       paths
   airflow.network.dagPorts          ports of the servers with DAG bundles, as JSON       paths
   airflow.network.driverPorts       ports of a Spark driver, and those that it tries
-                                    when they are taken, as JSON                         paths
+                                    when they are taken, as JSON                         paths               (dict root, names)
 */}}
 
 {{- define "airflow.network.port" -}}
@@ -56,9 +56,11 @@ Ports of what Airflow reaches outside the release, out of the addresses in value
 {{- end -}}
 
 {{- define "airflow.network.driverPorts" -}}
-{{- $tries := dig "spark.port.maxRetries" 16 .Values.sparkClient.conf | int -}}
+{{- $client := .root.Values.sparkClient -}}
+{{- $tries := dig "spark.port.maxRetries" 16 $client.conf | int -}}
 {{- $ranges := list -}}
-{{- range $port := list .Values.sparkClient.ports.driver .Values.sparkClient.ports.blockManager }}
+{{- range .names }}
+{{- $port := get $client.ports . }}
 {{- $ranges = append $ranges (dict "port" $port "endPort" (min 65535 (add $port $tries))) }}
 {{- end }}
 {{- toJson $ranges -}}

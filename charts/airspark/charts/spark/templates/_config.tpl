@@ -45,11 +45,11 @@ Texts of configuration files.
   "spark.master.rest.host" "0.0.0.0"
   "spark.master.rest.port" .Values.master.containerPorts.rest) }}
 {{- end }}
-{{- with .Values.ui.reverseProxy.url }}
+{{- with include "spark.ui.url" . }}
 {{- $_ := set $conf "spark.ui.reverseProxyUrl" . }}
 {{- end }}
 {{- if include "spark.history" . }}
-{{- $_ := set $conf "spark.master.ui.historyServerUrl" .Values.historyServer.url }}
+{{- $_ := set $conf "spark.master.ui.historyServerUrl" (include "spark.history.url" .) }}
 {{- end }}
 {{- toJson (mergeOverwrite (include "spark.securityConf" . | fromJson) (include "spark.metrics.conf" . | fromJson) $conf .Values.sparkConf) -}}
 {{- end -}}
@@ -66,6 +66,9 @@ Texts of configuration files.
   "spark.history.store.hybridStore.enabled" true
   "spark.history.store.path" "/tmp/history"
   "spark.history.ui.port" $history.containerPorts.http -}}
+{{- with include "spark.page.path" (dict "root" . "component" "spark-history") }}
+{{- $_ := set $conf "spark.ui.proxyBase" . }}
+{{- end }}
 {{- toJson (mergeOverwrite $conf $history.sparkConf) -}}
 {{- end -}}
 

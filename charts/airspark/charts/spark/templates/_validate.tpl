@@ -14,6 +14,19 @@ master.rest.enabled: Spark's submission server does not ask for the secret of sp
 master.rest.enabled: anybody who reaches port {{ .Values.master.containerPorts.rest }} could run code in the cluster; leave `master.rest.jws.enabled` on, or the server off
 {{- end }}
 {{- end }}
+{{- range $key, $page := dict "" .Values "historyServer." .Values.historyServer }}
+{{- if and $page.httpRoute.enabled (not $page.httpRoute.parentRefs) }}
+{{ $key }}httpRoute.parentRefs: names no Gateway, so nothing would serve the route; set it, for example [{name: my-gateway}]
+{{- end }}
+{{- if and $page.ingress.enabled $page.ingress.tls (not (or $page.ingress.hostname $page.ingress.tlsSecretName)) }}
+{{ $key }}ingress.tls: there is neither a host nor a Secret with its certificate; set `{{ $key }}ingress.hostname` or `{{ $key }}ingress.tlsSecretName`
+{{- end }}
+{{- end }}
+{{- range $word := list "proxy" "history" }}
+{{- if has $word (include "spark.ui.url" $ | splitList "/") }}
+ui.reverseProxy.url, ingress.path: Spark takes `{{ $word }}` in an address for a path of its own, and {{ include "spark.ui.url" $ }} has it; use another path
+{{- end }}
+{{- end }}
 {{- range $key := list "spark.deploy.recoveryMode" "spark.deploy.recoveryDirectory" }}
 {{- if hasKey $.Values.sparkConf $key }}
 sparkConf: {{ $key }} is the chart's to set; use `master.recoveryMode` and `master.persistence.enabled`
