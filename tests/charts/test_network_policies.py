@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import re
 from pathlib import Path
 
 import kubernetes_validate
 import pytest
 import yaml
+from matrix import NARROW, NEIGHBOUR, OUTSIDE, POD, PROMETHEUS, TARGETS, merged, policies, reached
 from reachability import Endpoint, allowed, endpoint, endpoints, pod_templates, selecting
 from rendering import NAMESPACE, Object, nested, render, text
 
@@ -17,73 +16,49 @@ HERE = Path(__file__).resolve().parent
 EVERYTHING = yaml.safe_load((HERE / "everything-on.yaml").read_text())
 OPTIONAL = ("statsd", "pgbouncer", "cleanup", "databaseCleanup", "backup")
 EVERY_PART = {"airflow": {part: {"enabled": True} for part in OPTIONAL}}
-#: Task pods reach everything by default, which would hide what other keys open for them.
-NARROW: Object = {"networkPolicies": {"tasks": {"extraEgress": []}}}
 CASES: list[Object] = yaml.safe_load((HERE / "network-policies.yaml").read_text())
 
-POD = Endpoint("pod", "10.244.1.1", "other", {"app": "x"}, {"kubernetes.io/metadata.name": "other"})
-NEIGHBOUR = Endpoint("neighbour", "10.244.1.2", NAMESPACE, {"app": "x"}, {"kubernetes.io/metadata.name": NAMESPACE})
-PROMETHEUS = Endpoint("prometheus", "10.244.1.3", "monitoring", {"app": "prometheus"}, {"team": "sre"})
-TASK = {"tier": "airflow", "component": "worker", "release": "airspark"}
-ELSEWHERE = Endpoint("task elsewhere", "10.244.1.5", "other", TASK, {"kubernetes.io/metadata.name": "other"})
-OUTSIDE = Endpoint("outside", "203.0.113.7")
-COREDNS = Endpoint("DNS", "10.244.1.4", "kube-system", {"k8s-app": "kube-dns"}, {"kubernetes.io/metadata.name": "kube-system"})
-NODE_DNS = Endpoint("node's DNS", "169.254.20.10")
-KUBERNETES = Endpoint("Kubernetes API", "172.18.0.2")
-DATABASE = Endpoint("database", "10.9.8.7")
-OTHERS = {end.name: end for end in (POD, NEIGHBOUR, PROMETHEUS, ELSEWHERE, OUTSIDE, COREDNS, NODE_DNS, KUBERNETES, DATABASE)}
-
-#: What each end listens on, or, for a driver and an executor, may listen on.
-TARGETS = {
-    "api-server": ["8080"],
-    "triggerer": ["8794"],
-    "worker": ["4040", "7078", "7079", "7094", "7095", "7096"],
-    "postgresql": ["5432"],
-    "pgbouncer": ["6543", "9127"],
-    "statsd": ["9125/UDP", "9102"],
-    "spark-master": ["7077", "8080"],
-    "spark-worker": ["7078", "40000"],
-    "DNS": ["53", "53/UDP"],
-    "node's DNS": ["53/UDP"],
-    "Kubernetes API": ["443", "6443"],
-    "database": ["5432", "6432"],
-    "outside": ["22", "443", "4318", "9000", "9200"],
-}
 NAMES = {
     "api": "api-server", "sched": "scheduler", "dagp": "dag-processor", "trig": "triggerer", "task": "worker",
     "boot": "bootstrap", "test": "helm-test", "db": "postgresql", "master": "spark-master", "exec": "spark-worker",
-    "pod": "pod", "out": "outside",
+    "hist": "spark-history", "sboot": "spark-bootstrap", "stest": "spark-helm-test", "pod": "pod", "out": "outside",
 }  # fmt: skip
 
-# A row is a target, a column who connects. charts/spark has no policies of its own yet, so everybody reaches Spark's
-# pods as far as the own egress goes, and they everything that lets them in.
+# A row is a target, a column who connects.
 DEFAULTS = """
-                    | api | sched | dagp | trig | task | boot | test | db | master | exec | pod | out
-api-server:8080     |     |       |      |      |  x   |      |  x   |    |        |      |     |
-triggerer:8794      |  x  |       |      |      |      |      |      |    |        |      |     |
-worker:4040         |     |       |      |      |      |      |      |    |        |      |     |
-worker:7078         |     |       |      |      |      |      |      |    |   x    |  x   |     |
-worker:7079         |     |       |      |      |      |      |      |    |   x    |  x   |     |
-worker:7094         |     |       |      |      |      |      |      |    |   x    |  x   |     |
-worker:7095         |     |       |      |      |      |      |      |    |   x    |  x   |     |
-worker:7096         |     |       |      |      |      |      |      |    |        |      |     |
-postgresql:5432     |  x  |   x   |  x   |  x   |      |  x   |  x   |    |        |      |     |
-spark-master:7077   |     |       |      |      |  x   |      |      |    |   x    |  x   |  x  |  x
-spark-master:8080   |     |       |      |      |  x   |      |      |    |   x    |  x   |  x  |  x
-spark-worker:7078   |     |       |      |      |  x   |      |      |    |   x    |  x   |  x  |  x
-spark-worker:40000  |     |       |      |      |  x   |      |      |    |   x    |  x   |  x  |  x
-DNS:53              |  x  |   x   |  x   |  x   |  x   |  x   |  x   |    |   x    |  x   |     |
-DNS:53/UDP          |  x  |   x   |  x   |  x   |  x   |  x   |  x   |    |   x    |  x   |     |
-node's DNS:53/UDP   |  x  |   x   |  x   |  x   |  x   |  x   |  x   |    |   x    |  x   |     |
-Kubernetes API:443  |  x  |   x   |      |      |  x   |  x   |      |    |   x    |  x   |     |
-Kubernetes API:6443 |  x  |   x   |      |      |  x   |  x   |      |    |   x    |  x   |     |
-database:5432       |     |       |      |      |  x   |      |      |    |   x    |  x   |     |
-database:6432       |     |       |      |      |  x   |      |      |    |   x    |  x   |     |
-outside:22          |     |       |      |      |  x   |      |      |    |   x    |  x   |     |
-outside:443         |  x  |   x   |      |      |  x   |  x   |      |    |   x    |  x   |     |
-outside:4318        |     |       |      |      |  x   |      |      |    |   x    |  x   |     |
-outside:9000        |     |       |      |      |  x   |      |      |    |   x    |  x   |     |
-outside:9200        |     |       |      |      |  x   |      |      |    |   x    |  x   |     |
+                     | api | sched | dagp | trig | task | boot | test | db | master | exec | hist | sboot | stest | pod | out
+api-server:8080      |     |       |      |      |  x   |      |  x   |    |        |      |      |       |       |     |
+triggerer:8794       |  x  |       |      |      |      |      |      |    |        |      |      |       |       |     |
+worker:4040          |     |       |      |      |      |      |      |    |   x    |      |      |       |       |     |
+worker:4056          |     |       |      |      |      |      |      |    |   x    |      |      |       |       |     |
+worker:7078          |     |       |      |      |      |      |      |    |   x    |  x   |      |       |       |     |
+worker:7079          |     |       |      |      |      |      |      |    |   x    |  x   |      |       |       |     |
+worker:7094          |     |       |      |      |      |      |      |    |   x    |  x   |      |       |       |     |
+worker:7095          |     |       |      |      |      |      |      |    |   x    |  x   |      |       |       |     |
+worker:7096          |     |       |      |      |      |      |      |    |        |      |      |       |       |     |
+postgresql:5432      |  x  |   x   |  x   |  x   |      |  x   |  x   |    |        |      |      |       |       |     |
+spark-master:6066    |     |       |      |      |      |      |      |    |        |      |      |       |       |     |
+spark-master:7077    |     |       |      |      |  x   |      |      |    |        |  x   |      |       |   x   |     |
+spark-master:8080    |     |       |      |      |  x   |      |      |    |        |      |      |       |   x   |     |
+spark-worker:7078    |     |       |      |      |  x   |      |      |    |   x    |  x   |      |       |   x   |     |
+spark-worker:8081    |     |       |      |      |  x   |      |      |    |   x    |  x   |      |       |   x   |     |
+spark-worker:40000   |     |       |      |      |  x   |      |      |    |        |  x   |      |       |   x   |     |
+spark-history:18080  |     |       |      |      |      |      |      |    |        |      |      |       |   x   |     |
+spark-helm-test:4040 |     |       |      |      |      |      |      |    |   x    |      |      |       |       |     |
+spark-helm-test:7078 |     |       |      |      |      |      |      |    |   x    |  x   |      |       |       |     |
+spark-helm-test:7079 |     |       |      |      |      |      |      |    |   x    |  x   |      |       |       |     |
+DNS:53               |  x  |   x   |  x   |  x   |  x   |  x   |  x   |    |   x    |  x   |  x   |   x   |   x   |     |
+DNS:53/UDP           |  x  |   x   |  x   |  x   |  x   |  x   |  x   |    |   x    |  x   |  x   |   x   |   x   |     |
+node's DNS:53/UDP    |  x  |   x   |  x   |  x   |  x   |  x   |  x   |    |   x    |  x   |  x   |   x   |   x   |     |
+Kubernetes API:443   |  x  |   x   |      |      |  x   |  x   |      |    |        |  x   |      |   x   |       |     |
+Kubernetes API:6443  |  x  |   x   |      |      |  x   |  x   |      |    |        |  x   |      |   x   |       |     |
+database:5432        |     |       |      |      |  x   |      |      |    |        |  x   |      |       |       |     |
+database:6432        |     |       |      |      |  x   |      |      |    |        |  x   |      |       |       |     |
+outside:22           |     |       |      |      |  x   |      |      |    |        |  x   |      |       |       |     |
+outside:443          |  x  |   x   |      |      |  x   |  x   |      |    |        |  x   |      |   x   |       |     |
+outside:4318         |     |       |      |      |  x   |      |      |    |        |  x   |      |       |       |     |
+outside:9000         |     |       |      |      |  x   |      |      |    |        |  x   |      |       |       |     |
+outside:9200         |     |       |      |      |  x   |      |      |    |        |  x   |      |       |       |     |
 """
 
 
@@ -120,39 +95,6 @@ def should_evaluate_a_rule_as_kubernetes_documents_it(case: str) -> None:
     assert allowed([], POD, shop, 80) and allowed([{"metadata": {"namespace": NAMESPACE}, "spec": spec}], shop, POD, 80)
 
 
-def policies(objects: list[Object]) -> list[Object]:
-    """Return the NetworkPolicies among rendered objects, in the namespace that Helm installs them into."""
-    found = [item for item in objects if item["kind"] == "NetworkPolicy"]
-    return [{**item, "metadata": {**item["metadata"], "namespace": NAMESPACE}} for item in found]
-
-
-def merged(below: Object, above: Object) -> Object:
-    """Return values with others laid over them."""
-    parts = {key: merged(below[key], value) for key, value in above.items() if isinstance(value, dict) and key in below}
-    return {**below, **above, **parts}
-
-
-@functools.cache
-def _reached(values: str) -> frozenset[str]:
-    objects = render({"airflow": json.loads(values)})
-    parts = endpoints(objects, NAMESPACE)
-    ends = {**parts, **OTHERS}
-    return frozenset(
-        f"{source.name} --> {target}:{port}"
-        for target, ports in TARGETS.items()
-        if target in ends
-        for port in ports
-        for source in ends.values()
-        if source.name in parts or target in parts
-        if allowed(policies(objects), source, ends[target], int(port.split("/")[0]), (port.split("/") + ["TCP"])[1])
-    )
-
-
-def reached(values: Object | None = None) -> frozenset[str]:
-    """Return every "source --> target:port" that the policies of these values let through."""
-    return _reached(json.dumps(values or {}))
-
-
 def should_let_the_parts_of_a_release_reach_each_other_as_in_the_table() -> None:
     header, *rows = [[cell.strip() for cell in line.split("|")] for line in DEFAULTS.strip("\n").splitlines()]
     expected = {f"{NAMES[name]} --> {row[0]}" for row in rows for name, cell in zip(header[1:], row[1:], strict=True) if cell}
@@ -163,27 +105,23 @@ def should_let_the_parts_of_a_release_reach_each_other_as_in_the_table() -> None
 
 def should_let_nobody_else_in() -> None:
     """A pod beside the release's, and one of another namespace, are no better off than an address outside."""
-    for other in ("neighbour", "prometheus", "pod", "task elsewhere"):
-        assert {path.split(" --> ")[1] for path in reached() if path.startswith(f"{other} --> ")} == {
-            "spark-master:7077", "spark-master:8080", "spark-worker:7078", "spark-worker:40000",
-        }  # fmt: skip
+    others = ("neighbour", "prometheus", "pod", "task elsewhere", "outside")
+    assert not [path for path in reached() if path.split(" --> ")[0] in others]
 
 
 def should_cover_every_port_that_a_container_declares() -> None:
     for name, end in endpoints(render({"airflow": EVERYTHING["airflow"]}), NAMESPACE).items():
         declared = {str(port) if protocol == "TCP" else f"{port}/{protocol}" for port, protocol in end.ports.values()}
-        if name != "spark-worker":
-            assert declared <= set(TARGETS.get(name, [])), name
+        assert declared <= set(TARGETS.get(name, [])), name
 
 
 @pytest.mark.parametrize("values", [{}, EVERYTHING, EVERY_PART], ids=["the defaults", "everything on", "every part"])
-def should_give_every_pod_of_the_airflow_chart_exactly_one_policy(values: Object) -> None:
+def should_give_every_pod_exactly_one_policy(values: Object) -> None:
     objects = render(values)
     chosen = []
     for number, pod in enumerate(pod_templates(objects)):
         holding = selecting(policies(objects), endpoint(pod, NAMESPACE, number))
-        airflow = pod["metadata"]["labels"]["tier"] == "airflow"
-        assert len(holding) == (1 if airflow else 0), pod["metadata"]
+        assert len(holding) == 1, pod["metadata"]
         chosen += [item["metadata"]["name"] for item in holding]
     for item in policies(objects):
         assert item["spec"]["policyTypes"] == ["Ingress", "Egress"], item["metadata"]["name"]
@@ -209,8 +147,8 @@ def should_carry_an_arrow_comment_for_each_rule(values: Object) -> None:
 def should_list_every_path_in_the_documentation() -> None:
     lines = (HERE.parents[1] / "docs" / "network-policies.md").read_text().splitlines()
     table = [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in lines if line.count("|") == 6]
-    for values in [{}, *(merged(NARROW, case["values"]) for case in CASES)]:
-        for sources, target in re.findall(r"# ([a-z][\w, -]+) --> ([\w -]+)", text({"airflow": values})):
+    for values in [{}, *(merged(NARROW, {"airflow": case["values"]}) for case in CASES)]:
+        for sources, target in re.findall(r"# ([a-z][\w, -]+) --> ([\w -]+)", text(values)):
             for source in sources.split(", "):
                 rows = [cell for cell, to in table if to.strip("`") == target]
                 # A cell that is no list of components says in words who it is.
@@ -219,8 +157,9 @@ def should_list_every_path_in_the_documentation() -> None:
 
 
 def should_make_no_policy_if_networkpolicies_enabled_is_false() -> None:
-    assert not policies(render(nested("airflow.networkPolicies.enabled", False)))
-    assert policies(render())
+    for chart in ("airflow", "spark"):
+        left = policies(render(nested(f"{chart}.networkPolicies.enabled", False)))
+        assert left and chart not in {item["metadata"]["labels"]["tier"] for item in left}
 
 
 @pytest.mark.parametrize("version", ["1.34", "1.37"])
@@ -231,6 +170,6 @@ def should_make_policies_that_are_valid_for_the_oldest_and_newest_kubernetes(ver
 
 @pytest.mark.parametrize("case", CASES, ids=[case["title"] for case in CASES])
 def should_open_and_shut_what_a_key_says(case: Object) -> None:
-    before, after = reached(NARROW), reached(merged(NARROW, case["values"]))
+    before, after = reached(NARROW), reached(merged(NARROW, {"airflow": case["values"]}))
     found = {f"+ {path}" for path in after - before} | {f"- {path}" for path in before - after}
     assert {path for path in found if case.get("about", "") in path} == set(case["changes"])

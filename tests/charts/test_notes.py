@@ -200,3 +200,55 @@ def should_warn_of_the_charts_own_database_unless_another_is_brought() -> None:
     assert warning.startswith(DEFAULT_WARNING)
     assert not warnings({"data": {"metadataSecretName": "db"}, "postgresql": {"enabled": False}})
     assert "Mind:" not in notes({"data": {"metadataSecretName": "db"}, "postgresql": {"enabled": False}})
+
+
+SPARK: Object = {"historyServer": {"enabled": True}, "mounts": {"events": {"claim": "events"}}}
+
+
+def spark(**values: Any) -> str:
+    """Return the notes of the Spark chart installed alone, with a history server."""
+    return notes({**SPARK, **values}, "spark")
+
+
+def should_tell_facts_then_checks_then_access_of_spark_alone() -> None:
+    said = spark()
+    marks = ["is installed", "a master and 2 workers, a history server", "rollout status", "helm -n prod test airspark"]
+    marks += ["8083:8080", "18080:18080", "`networkPolicies.clients`"]
+    places = [said.index(mark) for mark in marks]
+    assert places == sorted(places)
+    assert "Mind:" not in said
+
+
+def should_name_sparks_bootstrap_job_as_it_is() -> None:
+    manifest, said = _installed(json.dumps(SPARK), "spark")
+    (job,) = set(re.findall(r"^  name: (airspark-spark-bootstrap-[0-9a-f]{8})$", manifest, re.MULTILINE))
+    assert f"kubectl -n prod logs job/{job}" in said
+
+
+def should_say_the_addresses_of_sparks_ingresses() -> None:
+    ingress = {"enabled": True, "hostname": "{{ .Release.Name }}.example.org", "tls": True}
+    lines = spark(ingress=ingress, historyServer={"enabled": True, "ingress": ingress}).splitlines()
+    assert lines.count("  or https://airspark.example.org/") == 2
+
+
+def should_not_ask_for_clients_if_everybody_reaches_the_master() -> None:
+    for policies in ({"enabled": False}, {"clients": [{"podSelector": {}}]}):
+        assert "networkPolicies.clients" not in spark(networkPolicies=policies)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"security": {"rpc": {"authenticationEnabled": False}}}, "ANYBODY WHO REACHES THE MASTER MAY RUN ANY CODE"),
+        ({"security": {"rpc": {"encryptionEnabled": False}}}, "Data travels between Spark's processes in the clear"),
+        ({"master": {"persistence": {"enabled": False}}}, "A restarted master forgets its workers"),
+        ({"master": {"rest": {"enabled": True}}}, "The submission server listens at port 6066"),
+        ({"networkPolicies": {"enabled": False}}, "Every pod of the cluster may reach Spark's pods"),
+        ({"ingress": {"enabled": True}}, "The pages of spark-master ask for no password"),
+    ],
+    ids=["authentication", "encryption", "recovery", "rest", "policies", "ingress"],
+)
+def should_warn_of_a_spark_that_is_not_fit_for_production(values: Object, said: str) -> None:
+    assert f"  ! {said}" in spark(**values)
+    assert f"  ! {said}" in notes({"spark": values}, "airspark")
+    assert said not in notes(chart="airspark")

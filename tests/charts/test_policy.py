@@ -1,4 +1,4 @@
-"""What kube-score thinks of the rendered chart: no critical finding, but those with a reason."""
+"""What kube-score thinks of the rendered charts: no critical finding, but those with a reason."""
 
 from __future__ import annotations
 
@@ -27,7 +27,20 @@ MEANT = {
     ("networkpolicy-targets-pod", ".*-worker-policy"): "the executor makes these pods at run time",
     ("pod-probes", ".*-triggerer"): "its Service only gives running triggers' logs an address, ready or not",
     ("pod-probes-identical", ".*-pgbouncer"): "its exporter answers or does not, there is nothing in between",
+    ("pod-probes-identical", ".*-spark-history"): "its page answers or does not, there is nothing in between",
     ("statefulset-has-servicename", ".*-postgresql"): "one pod, reached by the Service's own address and never by its own name",
+}
+#: Spark finished: claims, its history server, a second group of workers, and every way in.
+SPARK: Paths = {
+    "mounts.events.claim": "events",
+    "mounts.output.claim": "output",
+    "historyServer.enabled": True,
+    "historyServer.ingress.enabled": True,
+    "ingress.enabled": True,
+    "master.rest.enabled": True,
+    "worker.autoscaling.enabled": True,
+    "worker.autoscaling.minReplicas": 2,
+    "workers.groups.big.replicaCount": 3,
 }
 CASES: dict[str, Paths] = {
     "the defaults": {},
@@ -36,6 +49,7 @@ CASES: dict[str, Paths] = {
         "logs.persistence.accessMode": "ReadWriteMany",
     },
     "every part": over(ON, {"apiServer.hpa.minReplicaCount": 2}),
+    "Spark": SPARK,
 }
 
 
@@ -45,7 +59,7 @@ def _findings(case: str) -> list[tuple[str, str, str]]:
     command = [str(ensure("kube-score")), "score", "--output-format", "json", "--kubernetes-version", "v1.34"]
     # A CPU limit throttles a start-up that is all CPU; the shares of CPU follow the requests.
     command += ["--ignore-container-cpu-limit", "-"]
-    rendered = text(values(CASES[case]), chart="airflow")
+    rendered = text(values(CASES[case]), chart="spark" if case == "Spark" else "airflow")
     done = subprocess.run(command, input=rendered, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
     return list(_critical(done.stdout))

@@ -28,10 +28,21 @@ def steps(said: str) -> list[str]:
     return [SECONDS.sub("", line) for line in said.splitlines() if line.startswith(("✓", "✗", "- "))]
 
 
-def test_should_pass_every_step_and_run_a_task_in_a_pod(airflow: Airflow) -> None:
+#: What Spark's pod says on a cluster that is well, after Airflow's.
+SPARK = [
+    r"✓ workers: the master is ALIVE, \d+ registered with \d+ cores and \d+ MiB",
+    r"✓ application: app-\S+ added up 1000000 numbers on airspark-spark-worker-\d in \S+ s",
+    r"✓ pages: http://airspark-spark-master:8080 showed the application while it ran",
+    r"✓ event log: eventlog_v2_app-\S+ is in /opt/spark-events",
+    r"✓ history server: it lists the application as finished",
+    r"✓ output: what an executor wrote as uid 185, uid 50000 read and removed",
+]
+
+
+def test_should_pass_every_step_run_a_task_in_a_pod_and_an_application_on_the_cluster(airflow: Airflow) -> None:
     done = helm_test()
     assert done.returncode == 0, done.stdout + done.stderr
-    *before, task = steps(done.stdout)
+    *before, task = steps(done.stdout)[:-6]
     assert before == [
         "✓ database: reachable and migrated",
         "✓ API server: it answers; healthy: metadatabase, scheduler, dag_processor, triggerer",
@@ -39,6 +50,8 @@ def test_should_pass_every_step_and_run_a_task_in_a_pod(airflow: Airflow) -> Non
         "✓ logs: the claim is writable for the group 0",
     ]
     assert re.fullmatch(r"✓ task: a task ran in the pod \S+", task), task
+    for said, wanted in zip(steps(done.stdout)[-6:], SPARK, strict=True):
+        assert re.fullmatch(wanted, said), said
 
 
 def test_should_say_which_step_was_skipped_if_the_dag_is_paused(airflow: Airflow) -> None:
@@ -48,7 +61,7 @@ def test_should_say_which_step_was_skipped_if_the_dag_is_paused(airflow: Airflow
     finally:
         airflow.call("PATCH", "/dags/airspark_check", json={"is_paused": False})
     assert done.returncode == 0, done.stdout + done.stderr
-    assert steps(done.stdout)[-1] == "- task: skipped: airspark_check is paused; switch it on to have it run"
+    assert "- task: skipped: airspark_check is paused; switch it on to have it run" in steps(done.stdout)
 
 
 def test_should_run_under_an_account_that_may_do_nothing(airflow: Airflow) -> None:

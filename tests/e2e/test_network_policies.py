@@ -26,11 +26,13 @@ LISTENING = {
     "api-server": [8080],
     "triggerer": [8794],
     "postgresql": [5432],
-    "spark-master": [7077],
-    "spark-worker": [7078],
+    "spark-master": [7077, 8080],
+    "spark-worker": [7078, 8081],
+    "spark-history": [18080],
     "worker": [7078, 7079, 4040],
 }
-SOURCES = ["api-server", "scheduler", "dag-processor", "triggerer", "worker", "spark-master", "spark-worker", "client"]
+SOURCES = ["api-server", "scheduler", "dag-processor", "triggerer", "worker", "client"]
+SOURCES += ["spark-master", "spark-worker", "spark-history"]
 
 LISTEN = """
 import socket, sys, signal
@@ -207,6 +209,7 @@ def tried(wanted: Paths) -> Paths:
 def test_should_reach_everything_that_the_policies_let_through(probe: None, task: None) -> None:
     wanted = {path for path, open_ in expected().items() if open_}
     assert {("scheduler", "postgresql", 5432), ("worker", "api-server", 8080), ("spark-worker", "worker", 7078)} <= wanted
+    assert {("spark-master", "worker", 4040), ("worker", "spark-master", 8080), ("spark-master", "spark-worker", 8081)} <= wanted
     refused: Any = None
 
     def all_reached() -> bool:
@@ -222,6 +225,7 @@ def test_should_reach_nothing_that_the_policies_shut(enforced: bool, task: None)
         pytest.skip("this cluster's pod network does not enforce network policies; kindest/node's does")
     shut = {path for path, open_ in expected().items() if not open_}
     assert {("worker", "postgresql", 5432), ("client", "postgresql", 5432), ("client", "api-server", 8080)} <= shut
+    assert {("client", "spark-master", 7077), ("client", "spark-worker", 8081), ("spark-worker", "spark-history", 18080)} <= shut
     reached: Any = None
 
     def none_reached() -> bool:

@@ -131,6 +131,20 @@ class TokenServiceAccount(ServiceAccount):
     serviceAccountTokenVolume: TokenVolume | None = Field(default=None, description="Token of the pod as a volume of its own")
 
 
+class Dns(Values):
+    """Where names are resolved."""
+
+    to: list[KubernetesObject] = Field(description="Peers that answer, as in a NetworkPolicy; empty means any address")
+    ports: list[Port] = Field(description="Their ports, over UDP and TCP")
+
+
+class KubernetesApi(Values):
+    """Where the Kubernetes API is."""
+
+    cidrs: list[str] = Field(description="Networks of its servers; empty means any address")
+    ports: list[Port] = Field(description="Their ports")
+
+
 class Mount(Values):
     """A claim and where it is mounted."""
 
@@ -197,17 +211,3 @@ class Dashboard(Values):
     enabled: bool = Field(description="Whether it is made")
     labels: Labels = Field(description="Its labels, by which Grafana's sidecar finds it")
     annotations: Labels = Field(description="Its annotations, for example the folder that the sidecar puts it into")
-
-
-class Dns(Values):
-    """Where names are resolved."""
-
-    to: list[KubernetesObject] = Field(description="Peers that answer, as in a NetworkPolicy; empty means any address")
-    ports: list[Port] = Field(description="Their ports, over UDP and TCP")
-
-
-class KubernetesApi(Values):
-    """Where the Kubernetes API is."""
-
-    cidrs: list[str] = Field(description="Networks of its servers; empty means any address")
-    ports: list[Port] = Field(description="Their ports")

@@ -270,6 +270,10 @@ class SparkValues(Values):
     securityContexts: SecurityContexts
     mounts: Mounts
     ui: Ui
+    ingress: Ingress
+    httpRoute: HttpRoute
+    networkPolicies: NetworkPolicies
+    helmTest: HelmTest
     shuffleService: Switch
     sparkConf: dict[str, Scalar]
     daemonJavaOptions: str
@@ -279,7 +283,3 @@ class SparkValues(Values):
     historyServer: HistoryServer
     bootstrap: Bootstrap
     metrics: Metrics
-    ingress: Ingress
-    httpRoute: HttpRoute
-    networkPolicies: NetworkPolicies
-    helmTest: HelmTest

@@ -148,6 +148,7 @@ airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
   "spark.driver.bindAddress" "0.0.0.0"
   "spark.driver.port" $ports.driver
   "spark.blockManager.port" $ports.blockManager
+  "spark.ui.killEnabled" false
   "spark.ui.port" $ports.ui
   "spark.ui.reverseProxy" true
   "spark.port.maxRetries" 16

@@ -28,7 +28,7 @@ The pod of `helm test`: a driver as Spark's user, and beside it a reader as Airf
 - {name: CHECK_MASTER, value: {{ include "spark.masterUrl" . | quote }}}
 - {name: CHECK_MASTER_UI, value: "http://{{ $name }}-spark-master:{{ .Values.master.containerPorts.http }}"}
 - {name: CHECK_PROXY, value: {{ .Values.ui.reverseProxy.enabled | ternary "yes" "no" | quote }}}
-{{- if .Values.historyServer.enabled }}
+{{- if include "spark.history" . }}
 - {name: CHECK_HISTORY, value: "http://{{ $name }}-spark-history:{{ .Values.historyServer.containerPorts.http }}"}
 {{- end }}
 {{- range $variable, $mount := dict "CHECK_EVENTS" "events" "CHECK_OUTPUT" "output" }}

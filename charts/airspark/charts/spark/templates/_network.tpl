@@ -77,7 +77,7 @@ Who reaches whom. docs/network-policies.md says why.
 {{- define "spark.network.parts" -}}
 {{- $parts := list "spark-master" "spark-worker" "spark-bootstrap" "worker" -}}
 {{- $connect := or (dig "enabled" false (default dict .Values.connect)) (dig "spark" "connect" "enabled" false .Values.global) }}
-{{- range $part, $there := dict "spark-history" .Values.historyServer.enabled "spark-connect" $connect "spark-helm-test" .Values.helmTest.enabled }}
+{{- range $part, $there := dict "spark-history" (include "spark.history" .) "spark-connect" $connect "spark-helm-test" .Values.helmTest.enabled }}
 {{- if $there }}{{ $parts = append $parts $part }}{{ end }}
 {{- end }}
 {{- toJson $parts -}}

@@ -10,7 +10,7 @@ What is said after an installation, by this chart's NOTES.txt and by a parent's.
 {{- define "spark.notes.facts" -}}
 Spark
   Pods      a master and {{ include "spark.helmTest.workers" . }} workers
-  {{- if .Values.historyServer.enabled }}, a history server{{ end }}; {{ include "spark.masterUrl" . }}
+  {{- if include "spark.history" . }}, a history server{{ end }}; {{ include "spark.masterUrl" . }}
   Secret    {{ if .Values.security.rpc.authenticationEnabled }}{{ include "spark.authSecret" . }}, which every client must know{{ else }}none{{ end }}
   {{- with include "spark.mountClaim" (dict "root" . "name" "events") }}
   Events    on the claim {{ . }}
@@ -37,7 +37,7 @@ Spark's UI{{ if .Values.ui.reverseProxy.enabled }}, workers and running applicat
 {{- with include "spark.page.url" (dict "root" . "component" "spark-master") }}
   or {{ . }}/
 {{- end }}
-{{- if .Values.historyServer.enabled }}
+{{- if include "spark.history" . }}
 Finished applications, http://localhost:18080:
   {{ $forward }}-spark-history 18080:{{ .Values.historyServer.containerPorts.http }}
 {{- with include "spark.page.url" (dict "root" . "component" "spark-history") }}
