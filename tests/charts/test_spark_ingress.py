@@ -158,9 +158,8 @@ def should_put_the_path_of_its_ingress_before_the_history_servers_links() -> Non
             nested("ingress", {"enabled": True, "hostname": "example.org", "path": "/history"}),
             "Spark takes `history` in an address",
         ),
-        (nested("ingress.path", "spark"), "at '/ingress/path'"),
     ],
-    ids=["tls", "route", "history route", "proxy", "history", "path"],
+    ids=["tls", "route", "history route", "proxy", "history"],
 )
 def should_refuse_with_a_sentence_what_cannot_work(values: Object, said: str) -> None:
     with pytest.raises(RenderError) as refusal:

@@ -42,7 +42,7 @@ class Ingress(Values):
 
     enabled: bool = Field(description="Whether it is made")
     hostname: str = Field(description="Host it answers for (template); empty is any host")
-    path: str = Field(description="Path; below another than / the controller must cut it off", pattern="^/")
+    path: str = Field(description="Path; below another than / the controller must cut it off")
     pathType: Literal["ImplementationSpecific", "Prefix", "Exact"] = Field(description="How the path is matched")
     ingressClassName: str = Field(description="Class of the Ingress (template); empty takes the cluster's default")
     annotations: Labels = Field(description="Annotations of the Ingress (template)")
