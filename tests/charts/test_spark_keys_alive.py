@@ -18,6 +18,17 @@ ON: Paths = {"historyServer.enabled": True, "mounts.events.claim": "events"}
 # What keys need beside that, by the beginning of their path; the longest counts.
 NEEDS: dict[str, Paths] = {
     "global.claims.events": {"mounts.events.claim": ""},
+    **{
+        f"{page}{way}": {f"{page}{way.partition('.')[0]}.{key}": value for key, value in needed.items()}
+        for page in ("", "historyServer.")
+        for way, needed in {
+            "ingress": {"enabled": True, "hostname": "example.org"},
+            "ingress.tlsSecretName": {"enabled": True, "hostname": "example.org", "tls": True},
+            "httpRoute": {"enabled": True, "parentRefs": [{"name": "web"}]},
+            "httpRoute.enabled": {"parentRefs": [{"name": "web"}]},
+        }.items()
+    },
+    "networkPolicies.connect": {"connect.enabled": True},
     "master.containerPorts.rest": {"master.rest.enabled": True},
     "mounts.data.mountPath": {"mounts.data.claim": "data"},
     "mounts.output.mountPath": {"mounts.output.claim": "output"},

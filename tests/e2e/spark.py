@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -131,8 +130,11 @@ def alive_workers(url: str) -> int:
 
 def process(pod: str, pattern: str) -> int:
     """The id of the Java process of a pod whose command holds a word."""
-    listing = kubectl("exec", pod, "--", "bash", "-c", "grep -lsa -e '" + pattern + "' /proc/[0-9]*/cmdline")
-    ids = [int(found) for found in re.findall(r"/proc/(\d+)/", listing) if int(found) > 1]
-    java = [number for number in ids if kubectl("exec", pod, "--", "readlink", f"/proc/{number}/exe").endswith("/java")]
-    assert java, f"no Java process of {pod} holds '{pattern}'"
-    return java[0]
+    look = (
+        "for folder in /proc/[0-9]*; do"
+        ' [[ $(readlink "$folder/exe") == */java ]] && tr "\\0" " " <"$folder/cmdline" | grep -q -e "$1" && basename "$folder";'
+        " done; true"
+    )
+    found = kubectl("exec", pod, "--", "bash", "-c", look, "look", pattern).split()
+    assert found, f"no Java process of {pod} holds '{pattern}'"
+    return int(found[0])
