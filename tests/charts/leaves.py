@@ -95,7 +95,7 @@ def sample(node: Object, number: int) -> Any:
     kinds = types(node)
     pattern = node.get("pattern") or next((option["pattern"] for option in node.get("anyOf", []) if "pattern" in option), "")
     if "string" in kinds and pattern:
-        made = (f"{number}Mi", f"{number}s", f"{number}m", f"sha256:{'a' * 59}{number}")
+        made = (f"{number}Mi", f"{number}s", f"{number}m", f"/mark-{number}", f"sha256:{'a' * 59}{number}")
         return next(text for text in made if re.search(pattern, text))
     if "string" in kinds:
         return f"mark-{number}"

@@ -146,6 +146,7 @@ def api(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "BROUGHT": "0",
         "CONFIG_MAP": "facts",
         "MASTER_UI": "http://master:8080",
+        "DEFAULT_CORES": "2",
         "AUTHENTICATION": "true",
         "LABELS": '{"release": "airspark"}',
     }
@@ -286,7 +287,17 @@ def should_be_given_by_the_chart_all_that_it_reads(
 ) -> None:
     objects = render(nested("master.rest.enabled", rest), chart="spark")
     given = env(pods(objects)["spark-bootstrap"]["spec"]["containers"][0])
-    for name in ("NAMESPACE", "SECRET", "KEYS", "BROUGHT", "CONFIG_MAP", "MASTER_UI", "AUTHENTICATION", "LABELS"):
+    for name in (
+        "NAMESPACE",
+        "SECRET",
+        "KEYS",
+        "BROUGHT",
+        "CONFIG_MAP",
+        "MASTER_UI",
+        "DEFAULT_CORES",
+        "AUTHENTICATION",
+        "LABELS",
+    ):
         monkeypatch.setenv(name, "space" if name == "NAMESPACE" else given[name])
     assert script.main() == 0
     references = [

@@ -34,11 +34,6 @@ CHECKS = {
         "master.rest.enabled: anybody who reaches port 6066 could run code in the cluster",
         {"master.rest.enabled": False},
     ),
-    "a history server without logs": Check(
-        {"mounts.events.claim": ""},
-        "historyServer.enabled: there is no claim with event logs to read; name one in `mounts.events.claim`",
-        {"global.claims.events": "events"},
-    ),
     "a recovery mode beside the chart's": Check(
         {"sparkConf": {"spark.deploy.recoveryMode": "ZOOKEEPER"}},
         "sparkConf: spark.deploy.recoveryMode is the chart's to set; use `master.recoveryMode`",
@@ -133,10 +128,11 @@ def should_refuse_with_a_sentence_and_pass_if_it_is_mended(name: str) -> None:
 
 
 def should_say_everything_that_is_wrong_at_once() -> None:
-    refusal = _refusal({"mounts.events.claim": "", "worker.coreLimit": "", "service.type": "LoadBalancer"})
+    wrong = {"sparkConf": {"a.password": "x"}, "worker.coreLimit": "", "service.type": "LoadBalancer"}
+    refusal = _refusal(wrong)
     assert [line.split(":")[0] for line in refusal.splitlines() if ": " in line][1:] == [
         "service",
-        "historyServer.enabled",
+        "sparkConf",
         "worker.coreLimit",
     ]
 

@@ -129,10 +129,13 @@ def refusal(key: str, sentences: dict[str, str]) -> str:
 def _let_through(node: dict[str, Any], path: list[str], sentence: str) -> None:
     """Open a closed schema for one key, so that the chart's own sentence is what a user reads."""
     name, *rest = path
+    if "properties" not in node:
+        return
+    refused = {"description": f"Refused: {sentence}"}
     if rest:
-        _let_through(node.get("properties", {}).get(name, {}), rest, sentence)
-    elif "properties" in node:
-        node["properties"][name] = {"description": f"Refused: {sentence}"}
+        _let_through(node["properties"].setdefault(name, refused), rest, sentence)
+    else:
+        node["properties"][name] = refused
 
 
 def schema(model: type[Values], chart: Path) -> dict[str, Any]:
