@@ -98,7 +98,8 @@ STATSD_EXPORTER = Image(
     "statsd-exporter", go=GoCommand("github.com/prometheus/statsd_exporter", "STATSD_EXPORTER_VERSION", ldflags=PROMETHEUS_FLAGS)
 )
 PGBOUNCER = Image("pgbouncer", (BASE,))
-ON_REQUEST = (AIRFLOW_CLOUD, STATSD_EXPORTER, PGBOUNCER)
+TLS_PROXY = Image("tls-proxy", (BASE,))
+ON_REQUEST = (AIRFLOW_CLOUD, STATSD_EXPORTER, PGBOUNCER, TLS_PROXY)
 
 # Servers for tests alone.
 BROWSER = Image("browser")

@@ -25,8 +25,8 @@ from airspark import images  # noqa: E402  the path comes first
 
 ANY_UID = "123456:0"
 DEFAULT = ("base", "spark", "airflow", "postgres")
-#: Images with Python and the common entry point; the last two are built for these tests.
-IMAGES = (*DEFAULT, "pgbouncer", "git-server")
+#: Images with Python and the common entry point; the last three are built for these tests.
+IMAGES = (*DEFAULT, "pgbouncer", "tls-proxy", "git-server")
 
 
 @functools.cache
@@ -134,4 +134,4 @@ def built_images() -> None:
         pytest.fail(missing)
     if missing:
         pytest.skip(missing)
-    images.ensure_built([images.PGBOUNCER, images.GIT_SERVER])
+    images.ensure_built([images.PGBOUNCER, images.TLS_PROXY, images.GIT_SERVER])

@@ -23,6 +23,7 @@ USERS = {
     "airflow": "50000:0",
     "postgres": "999:0",
     "pgbouncer": "65534:0",
+    "tls-proxy": "65534:0",
     "git-server": "65534:0",
 }
 # Git DAG bundles call git, over https or ssh.
@@ -204,7 +205,7 @@ def test_metadata_that_airflow_parses_at_every_start_holds_no_descriptions() -> 
 def test_images_share_all_layers_but_their_own() -> None:
     base, spark, airflow = layers("base"), layers("spark"), layers("airflow")
     assert spark[: len(base)] == base
-    for name in ("postgres", "pgbouncer", "git-server"):
+    for name in ("postgres", "pgbouncer", "tls-proxy", "git-server"):
         assert layers(name)[: len(base)] == base
     # The last two layers of the Spark image are the applications; Airflow has its own copy after its packages.
     assert airflow[: len(spark) - 2] == spark[:-2]
@@ -248,6 +249,7 @@ def test_airflow_prints_its_version_and_nothing_else() -> None:
         "statsd, opentelemetry.exporter.otlp.proto.http.metric_exporter, opentelemetry.exporter.otlp.proto.grpc.metric_exporter",
         "authlib.integrations.flask_client",
         "airflow.api_fastapi.gunicorn_app",
+        "pyspark.sql.connect.session",
     ],
 )
 def test_what_the_values_can_switch_on_imports_without_a_warning(module: str) -> None:
