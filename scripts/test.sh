@@ -27,7 +27,7 @@ lint() {
   step "ruff format" "$python" -m ruff format --check --quiet
   step "mypy" "$python" -m mypy
   step "shellcheck" .build/venv/bin/shellcheck scripts/*.sh images/*.sh images/*/*.sh images/kind-node/files/entrypoint \
-    charts/airflow/files/*.sh charts/spark/files/scripts/*.sh
+    charts/airflow/files/*.sh charts/spark/files/scripts/*.sh charts/spark/files/connect/*.sh
 }
 
 # DAGs and Spark applications run inside the image they ship in: same Python, Java, Spark and Airflow.

@@ -159,8 +159,8 @@ def api(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def should_make_the_secret_once_with_every_key_that_may_be_wanted_later(script: ModuleType, api: Api) -> None:
     assert script.main() == 0
     made = api.secret()
-    assert set(made) == set(BOTH.split())
-    assert all(len(base64.urlsafe_b64decode(text)) == 32 for text in made.values()) and len(set(made.values())) == 2
+    assert set(made) == {*BOTH.split(), "connect-token"}
+    assert all(len(base64.urlsafe_b64decode(text)) == 32 for text in made.values()) and len(set(made.values())) == 3
     assert api.objects["secrets/auth"]["metadata"]["labels"] == {"release": "airspark"}
     assert script.main() == 0
     assert api.secret() == made

@@ -36,10 +36,17 @@ class Claims(Values):
     events: str
 
 
+class SharedConnect(Values):
+    """The Connect server, as both charts know it."""
+
+    enabled: bool
+
+
 class SharedSpark(Values):
     """What every Spark process of a release shares."""
 
     authSecretName: str
+    connect: SharedConnect
 
 
 class Global(Values):

@@ -236,6 +236,54 @@ class HistoryServer(Daemon):
     httpRoute: HttpRoute
 
 
+class ConnectPorts(UiPort):
+    """Ports of the Connect server."""
+
+    grpc: Port
+    driver: Port
+    blockManager: Port
+
+
+class ConnectExecutor(Values):
+    """Each executor of the Connect server."""
+
+    cores: Positive
+    memory: JavaMemory
+
+
+class ConnectTls(Values):
+    """The Connect server's certificate."""
+
+    create: bool
+    secretName: str
+
+
+class ConnectProxy(Values):
+    """What speaks TLS in front of the Connect server."""
+
+    image: Image
+    resources: Resources
+
+
+class ConnectService(Values):
+    """The Connect server's Service."""
+
+    annotations: Labels
+
+
+class Connect(Daemon):
+    """The Connect server."""
+
+    enabled: bool
+    containerPorts: ConnectPorts
+    executor: ConnectExecutor
+    maxCores: Positive
+    sparkConf: dict[str, Scalar]
+    tls: ConnectTls
+    proxy: ConnectProxy
+    service: ConnectService
+
+
 class Bootstrap(Values):
     """The bootstrap Job."""
 
@@ -281,5 +329,6 @@ class SparkValues(Values):
     worker: Worker
     workers: Workers
     historyServer: HistoryServer
+    connect: Connect
     bootstrap: Bootstrap
     metrics: Metrics

@@ -4,6 +4,7 @@ The bootstrap Job.
   airflow.bootstrap.component   component and values of its pod, as JSON                  job, configmap, RBAC
   airflow.bootstrap.objects     connections, variables, pools, roles, users, as JSON      settings, env
   airflow.gitConnection         connection of the Git bundle, as JSON                     objects
+  airflow.sparkConnectConnection connection of the Connect server, as JSON                objects
   airflow.bootstrap.references  texts that stand in Secrets, by variable, as JSON         settings, env
   airflow.bootstrap.settings    what it puts into Airflow, as JSON                        configmap
   airflow.bootstrap.customEnv   whether it gets `env`, `extraEnv`, `extraEnvFrom`         podSpec
@@ -50,6 +51,9 @@ The bootstrap Job.
 {{- if .Values.dags.gitSync.enabled }}
 {{- $_ := set $objects.connections "git_dags" (merge (dict) (get $objects.connections "git_dags" | default dict) (include "airflow.gitConnection" . | fromJson)) }}
 {{- end }}
+{{- if .Values.global.spark.connect.enabled }}
+{{- $_ := set $objects.connections "spark_connect_default" (merge (dict) (get $objects.connections "spark_connect_default" | default dict) (include "airflow.sparkConnectConnection" . | fromJson)) }}
+{{- end }}
 {{- tpl (toYaml $objects) . | fromYaml | toJson -}}
 {{- end -}}
 
@@ -67,6 +71,14 @@ The bootstrap Job.
 {{- $_ := set $connection "extra" $extra }}
 {{- end }}
 {{- toJson $connection -}}
+{{- end -}}
+
+{{- define "airflow.sparkConnectConnection" -}}
+{{- $connection := dict "type" "spark_connect" "description" "The Spark Connect server of this release"
+      "host" (printf "%s-spark-connect" .Release.Name) "port" 15002 "login" "airflow" -}}
+{{- /* Without authentication among Spark's processes, their Secret holds the token alone. */}}
+{{- $secret := include "airflow.sparkSecret" . | default (printf "%s-spark-auth" .Release.Name) -}}
+{{- toJson (set $connection "password" (dict "valueFrom" (dict "secretKeyRef" (dict "name" $secret "key" "connect-token")))) -}}
 {{- end -}}
 
 {{- define "airflow.bootstrap.references" -}}

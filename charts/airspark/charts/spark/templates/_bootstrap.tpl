@@ -40,6 +40,14 @@ containers:
         value: {{ get .Values.sparkConf "spark.deploy.defaultCores" | default "" | toString | quote }}
       - name: AUTHENTICATION
         value: {{ .Values.security.rpc.authenticationEnabled | quote }}
+      {{- if include "spark.connect.enabled" . }}
+      - name: TLS_SECRET
+        value: {{ include "spark.connect.tlsSecret" . }}
+      - name: TLS_BROUGHT
+        value: {{ .Values.connect.tls.create | ternary "0" "1" | quote }}
+      - name: TLS_HOSTS
+        value: {{ include "spark.connect.hosts" . }}
+      {{- end }}
       - name: LABELS
         value: {{ include "spark.selectorLabels" (dict "root" . "component" "spark-config") | fromYaml | toJson | quote }}
     volumeMounts:

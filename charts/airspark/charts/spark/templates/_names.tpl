@@ -64,6 +64,7 @@ spark://{{ include "spark.fullname" . }}-spark-master:{{ .Values.master.containe
 {{- $keys := list -}}
 {{- if .Values.security.rpc.authenticationEnabled }}{{ $keys = append $keys "rpc-authentication-secret" }}{{ end -}}
 {{- if .Values.master.rest.enabled }}{{ $keys = append $keys "rest-jws-key" }}{{ end -}}
+{{- if include "spark.connect.enabled" . }}{{ $keys = append $keys "connect-token" }}{{ end -}}
 {{- join " " $keys -}}
 {{- end -}}
 

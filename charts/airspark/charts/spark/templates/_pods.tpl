@@ -23,7 +23,7 @@ labels:
 {{- with .root.Values.global.imageRevision }}
 {{- $_ := set $annotations "airspark.io/image-revision" (toString .) }}
 {{- end }}
-{{- $_ := set $annotations "checksum/spark-config" (include "spark.config" .root | sha256sum) }}
+{{- $_ := set $annotations "checksum/spark-config" (include (.config | default "spark.config") .root | sha256sum) }}
 annotations:
   {{- toYaml $annotations | nindent 2 }}
 {{- end -}}
@@ -150,7 +150,7 @@ readinessProbe:
 {{- define "spark.volumes" -}}
 - name: config
   configMap:
-    name: {{ include "spark.fullname" .root }}-spark-config
+    name: {{ include "spark.fullname" .root }}-{{ .configMap | default "spark-config" }}
 - name: tmp
   emptyDir: {}
 {{- range $name := .claims }}

@@ -32,7 +32,7 @@ ui.reverseProxy.url, ingress.path: Spark takes `{{ $word }}` in an address for a
 sparkConf: {{ $key }} is the chart's to set; use `master.recoveryMode` and `master.persistence.enabled`
 {{- end }}
 {{- end }}
-{{- range $conf := list .Values.sparkConf .Values.historyServer.sparkConf }}
+{{- range $conf := list .Values.sparkConf .Values.historyServer.sparkConf .Values.connect.sparkConf }}
 {{- range $key, $_ := $conf }}
 {{- if regexMatch "(?i)(secret|password|token|[.]keyPassword)" $key }}
 sparkConf: {{ $key }} looks like a secret, and everybody who may read ConfigMaps would read it; bring it in a Secret through `extraEnvVars`
@@ -40,6 +40,14 @@ sparkConf: {{ $key }} looks like a secret, and everybody who may read ConfigMaps
 {{- end }}
 {{- end }}
 {{- include "spark.validate.options" (dict "key" "master.configOptions" "options" .Values.master.configOptions) }}
+{{- range $key, $_ := .Values.connect.sparkConf }}
+{{- if hasPrefix "spark.connect.grpc.binding." $key }}
+connect.sparkConf: {{ $key }} is the chart's to set: Spark's own port has no TLS, so it is open to the proxy beside it alone; use `connect.containerPorts.grpc`
+{{- end }}
+{{- end }}
+{{- if gt (int .Values.connect.executor.cores) (int .Values.connect.maxCores) }}
+connect.executor.cores: an executor of {{ .Values.connect.executor.cores }} cores never starts, because `connect.maxCores` allows {{ .Values.connect.maxCores }} in all
+{{- end }}
 {{- range $name, $worker := include "spark.groups" . | fromJson }}
 {{- $where := empty $name | ternary "worker" (printf "workers.groups.%s" $name) }}
 {{- range list "configOptions" "javaOptions" }}
