@@ -20,6 +20,7 @@ ACCESS_KEY, SECRET_KEY, BUCKET = "live-tests", "live-tests-secret", "logs"
 
 #: One values file that turns on what production needs.
 VALUES: dict[str, Any] = {
+    "global": {"spark": {"connect": {"enabled": True}}},
     "airflow": {
         "statsd": {"enabled": True},
         "logs": {"remote": {"enabled": True, "provider": "s3", "folder": f"s3://{BUCKET}/tasks", "connectionId": "log_store"}},
@@ -54,7 +55,7 @@ VALUES: dict[str, Any] = {
         "variables": {"live_variable": {"value": "of-values", "description": "For live tests"}},
         "pools": {"live-pool": {"slots": 3, "description": "For live tests"}},
         "users": {"reader": {"roles": ["Viewer"], "email": "reader@example.com", "firstName": "Rea", "lastName": "Der"}},
-    }
+    },
 }
 
 

@@ -11,12 +11,14 @@ import subprocess
 import time
 from typing import Any
 
+import httpx
 import pytest
 from conftest import Configured, end_of, kubectl, make, secrets, tasks_of
 from servers import ACCESS_KEY, BUCKET, SECRET_KEY, git_commit
 
 from airspark import platform
 from airspark.airflow_api import Airflow
+from airspark.forward import Forward
 from airspark.project import Failure
 
 STAGE = 2
@@ -95,6 +97,18 @@ def test_should_read_dags_from_git_and_follow_a_commit(configured: Configured) -
         time.sleep(1)
     run_id = run(configured.airflow, "live_sleep", seconds=1)
     assert "revision second" in log_until(configured.airflow, "live_sleep", run_id, "sleep", "slept")
+
+
+def test_should_query_spark_through_the_connect_server(configured: Configured) -> None:
+    run_id = run(configured.airflow, "connect_check", rows=50_000)
+    assert state(configured.airflow, "connect_check", run_id) == "success", log(
+        configured.airflow, "connect_check", run_id, "count_by_last_digit"
+    )
+    counts = result(configured.airflow, "connect_check", run_id, "count_by_last_digit")
+    assert counts == {str(digit): 5000 for digit in range(10)}
+    with Forward("svc/airspark-spark-history", 18080) as forward:
+        applications = httpx.get(f"{forward.url}/api/v1/applications", timeout=60).json()
+    assert "Spark Connect server" in {application["name"] for application in applications}
 
 
 def test_should_confine_a_task_pod(configured: Configured) -> None:
