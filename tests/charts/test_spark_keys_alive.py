@@ -28,7 +28,9 @@ NEEDS: dict[str, Paths] = {
             "httpRoute.enabled": {"parentRefs": [{"name": "web"}]},
         }.items()
     },
+    "connect": {"connect.enabled": True},
     "networkPolicies.connect": {"connect.enabled": True},
+    "security.storage.encryptionEnabled": {"connect.enabled": True},
     "master.containerPorts.rest": {"master.rest.enabled": True},
     "mounts.data.mountPath": {"mounts.data.claim": "data"},
     "mounts.output.mountPath": {"mounts.output.claim": "output"},
@@ -47,7 +49,6 @@ SAMPLES: dict[str, Any] = {
 WITHOUT_EFFECT = {
     "enabled": "read by the parent chart",
     "master.rest.jws.enabled": "false is refused where it matters",
-    "security.storage.encryptionEnabled": "read by the Connect server alone",
 }
 
 
