@@ -14,7 +14,8 @@ from rendering import RenderError, text
 FIRST = max(NUMBERS.values()) + 1
 MARKS = {path: FIRST + number for number, path in enumerate(SPARK)}
 DEFAULTS = defaults("spark")
-ON: Paths = {"historyServer.enabled": True, "mounts.events.claim": "events"}
+MONITORS = ("metrics.dashboard.enabled", "metrics.podMonitor.enabled", "metrics.prometheusRule.enabled")
+ON: Paths = {"metrics.enabled": True, "mounts.events.claim": "events", **dict.fromkeys(MONITORS, True)}
 # What keys need beside that, by the beginning of their path; the longest counts.
 NEEDS: dict[str, Paths] = {
     "global.claims.events": {"mounts.events.claim": ""},
@@ -32,6 +33,7 @@ NEEDS: dict[str, Paths] = {
     "networkPolicies.connect": {"connect.enabled": True},
     "security.storage.encryptionEnabled": {"connect.enabled": True},
     "master.containerPorts.rest": {"master.rest.enabled": True},
+    "metrics.enabled": dict.fromkeys(MONITORS, False),
     "mounts.data.mountPath": {"mounts.data.claim": "data"},
     "mounts.output.mountPath": {"mounts.output.claim": "output"},
     "worker.autoscaling": {"worker.autoscaling.enabled": True},
@@ -41,6 +43,7 @@ NEEDS: dict[str, Paths] = {
 }
 # Values where a marked one of the right type would not do.
 SAMPLES: dict[str, Any] = {
+    "metrics.prometheusRule.disabled": ["SparkNoWorkers"],
     "worker.autoscaling.targetCPU": 7,
     "worker.autoscaling.targetMemory": 7,
     "workers.groups": {"spot": {"replicaCount": 3}},
@@ -69,7 +72,7 @@ def _value(path: str) -> Any:
     if types(SPARK[path]) == {"boolean"}:
         return not now
     options = [word for word in SPARK[path].get("enum", []) if word not in (None, now)]
-    return options[-1] if options else 7
+    return options[-1] if options else 0.5 if SPARK[path].get("maximum") == 1 else 7
 
 
 CASES: dict[str, Paths] = {path: {**_needs(path), path: _value(path)} for path in SPARK if path not in WITHOUT_EFFECT}
