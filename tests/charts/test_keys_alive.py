@@ -140,6 +140,7 @@ NEEDS: dict[str, Paths] = {
     "rotation.fernetKey": {"fernetKeySecretName": ""},
     "rotation.jwtSecret": {"jwtKeyPair.enabled": False, "jwtSecretName": ""},
     "scheduler.logGroomerSidecar": {"logs.persistence.enabled": True},
+    "sparkClient.dynamicAllocation.shuffle": {"sparkClient.dynamicAllocation.enabled": True},
     "statsd": STATSD,
     "statsd.cache": {**STATSD, "statsd.args": None},
     "statsd.enabled": {"metrics.serviceMonitor.enabled": False, "metrics.prometheusRule.enabled": False},

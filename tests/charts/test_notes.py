@@ -250,5 +250,6 @@ def should_not_ask_for_clients_if_everybody_reaches_the_master() -> None:
 )
 def should_warn_of_a_spark_that_is_not_fit_for_production(values: Object, said: str) -> None:
     assert f"  ! {said}" in spark(**values)
-    assert f"  ! {said}" in notes({"spark": values}, "airspark")
+    shared = {"authSecretName": ""} if "authenticationEnabled" in str(values) else {}
+    assert f"  ! {said}" in notes({"spark": values, "global": {"spark": shared}}, "airspark")
     assert said not in notes(chart="airspark")

@@ -248,8 +248,8 @@ def test_should_show_workers_and_running_applications_behind_the_masters_address
         assert jobs.status_code == 200 and "live-proxied" in jobs.text
         go("live-proxied")
         assert running.end()[0] == "Succeeded"
-    page = httpx.get(master_ui, timeout=20).text
-    assert "http://localhost:18080" in page, "the master does not link to the history server"
+    page = httpx.get(f"{master_ui}/app/?appId={application}", timeout=20).text
+    assert f"http://localhost:18080/history/{application}" in page, "the master does not link to the history server"
 
 
 def test_should_run_each_spark_pod_restricted_with_an_own_uid(master_ui: str) -> None:

@@ -181,7 +181,7 @@ airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
   "spark.shuffle.service.enabled" $service) }}
 {{- end }}
 {{- end }}
-{{- $conf = merge (dict) .Values.sparkClient.conf $conf }}
+{{- $conf = mergeOverwrite $conf .Values.sparkClient.conf }}
 {{- range $key := keys $conf | sortAlpha }}
 {{ $key }} {{ tpl (toString (get $conf $key)) $ }}
 {{- end }}
