@@ -1,22 +1,32 @@
-"""Take out of an installed PySpark what no Linux image uses, and give its zip archives bytecode.
+"""Take out of an installed PySpark what no Linux image uses, give its zip archives bytecode and its jars a fixed order.
 
 Run once, by the step that installs PySpark: `python slim.py /opt/venv/lib/python3.11/site-packages`.
-Measured on 2026-11-22, PySpark 4.2.1: the layer shrinks from 830 to 650 MB, and the imports of an executor's
-Python worker fall from 0.62 to 0.20 s, because Spark puts pyspark.zip ahead of site-packages on PYTHONPATH.
+Measured on 2026-11-22, PySpark 4.2.1: the imports of an executor's Python worker fall from 0.62 to 0.20 s, because Spark
+puts pyspark.zip ahead of site-packages on PYTHONPATH. What each step saves is in docs/performance.md.
 """
 
 from __future__ import annotations
 
 import platform
 import py_compile
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-NATIVE = {"x86_64": "librocksdbjni-linux64.so", "aarch64": "librocksdbjni-linux-aarch64.so"}
+NATIVE_JARS = ("arpack-?.*", "blas-*", "lapack-*", "lz4-java-*", "rocksdbjni-*", "snappy-java-*", "zstd-jni-*")
+NATIVE = re.compile(r"\.(so|dylib|jnilib|dll|a)$")
+#: Where these jars keep the library for Linux with glibc.
+NATIVE_KEPT = {
+    "x86_64": re.compile(r"linux([/-](amd64|x86_64)/|64\.)", re.IGNORECASE),
+    "aarch64": re.compile(r"linux[/-]aarch64[/.]", re.IGNORECASE),
+}
+NETTY = {"x86_64": "-linux-x86_64", "aarch64": "-linux-aarch_64"}
+SIGNATURE = re.compile(r"META-INF/[^/]+\.(SF|RSA|DSA|EC)")
 
 
 def remove_tests(site_packages: Path) -> None:
@@ -27,16 +37,72 @@ def remove_tests(site_packages: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove_jars(jars: Path) -> None:
-    """Remove the Scala shell of Spark Connect and the native TLS libraries of other operating systems.
+def slim_arrow(pyarrow: Path) -> None:
+    """Remove Arrow's Flight, which nothing of PySpark, pandas or Airflow imports, Cython sources and symbols for debuggers.
+
+    A wheel cannot hold links: two of three names of a library are copies.
+    """
+    for pattern in ("*flight*", "**/*.pyx", "**/*.pxi", "**/*.pxd"):
+        for file in sorted(pyarrow.glob(pattern)):
+            file.unlink()
+    for library in sorted(pyarrow.glob("*.so")):
+        for copy in sorted(pyarrow.glob(f"{library.name}.*")):
+            if copy.read_bytes() == library.read_bytes():
+                copy.unlink()
+                copy.symlink_to(library.name)
+    libraries = [file for file in sorted(pyarrow.glob("*.so*")) if not file.is_symlink()]
+    subprocess.run(["strip", "--strip-unneeded", *libraries], check=True)
+
+
+def remove_jars(jars: Path, machine: str) -> None:
+    """Remove the Scala shell of Spark Connect and the native network libraries of other systems and processors.
 
     The folder of the shell stays: Spark's launcher lists it in Connect mode.
     """
     for jar in (jars / "connect-repl").glob("*.jar"):
         jar.unlink()
-    for system in ("osx", "windows"):
-        for jar in jars.glob(f"netty-*-{system}-*.jar"):
+    for jar in jars.glob("netty-*.Final-*-*.jar"):
+        if not jar.stem.endswith(NETTY[machine]):
             jar.unlink()
+
+
+def remove_scala_shell(pyspark: Path) -> None:
+    """Remove Scala's compiler, which nothing but the Scala shell uses, and let the shell's command say so."""
+    for pattern in ("scala-compiler-*.jar", "spark-repl_*.jar"):
+        for jar in (pyspark / "jars").glob(pattern):
+            jar.unlink()
+    (pyspark / "bin/spark-shell").write_text(
+        "#!/bin/sh\n"
+        "echo 'spark-shell: the Scala shell is not in this image; use pyspark, spark-sql or spark-submit' >&2\n"
+        "exit 1\n"
+    )
+
+
+def unsign(jars: Path) -> None:
+    """Remove the signatures of signed jars (Janino's): the JVM archives no class of such a jar, and checks each it loads."""
+
+    def write(old: zipfile.ZipFile, new: zipfile.ZipFile) -> None:
+        for entry in old.infolist():
+            if not SIGNATURE.fullmatch(entry.filename):
+                new.writestr(entry, old.read(entry), zipfile.ZIP_DEFLATED)
+
+    for jar in sorted(jars.glob("*.jar")):
+        with zipfile.ZipFile(jar) as archive:
+            signed = any(map(SIGNATURE.fullmatch, archive.namelist()))
+        if signed:
+            rewrite(jar, write)
+
+
+def list_jars(jars: Path, listing: Path) -> None:
+    """Write a jar that holds nothing but a class path: every jar of a folder, by name.
+
+    `jars/*` has the order of the file system; an archive of loaded classes is only used in the order it was made with.
+    """
+    line = "Class-Path: " + " ".join(f"{jars.name}/{jar.name}" for jar in sorted(jars.glob("*.jar")))
+    # The jar file format: at most 72 bytes a line, and a space begins a continuation.
+    folded = "\r\n ".join(line[start : start + 70] for start in range(0, len(line), 70))
+    with zipfile.ZipFile(listing, "w") as archive:
+        archive.writestr("META-INF/MANIFEST.MF", f"Manifest-Version: 1.0\r\n{folded}\r\n")
 
 
 def rewrite(archive: Path, write: Callable[[zipfile.ZipFile, zipfile.ZipFile], None]) -> None:
@@ -48,24 +114,41 @@ def rewrite(archive: Path, write: Callable[[zipfile.ZipFile, zipfile.ZipFile], N
     fresh.replace(archive)
 
 
-def keep_one_rocksdb(jars: Path, machine: str) -> None:
-    """Keep RocksDB's library for this machine's processor and glibc; the jar carries ten of 5 to 9 MB each.
+def keep_native(jars: Path, machine: str) -> None:
+    """Keep the native libraries for this processor and glibc in jars that carry those of up to twenty systems.
 
     Raises:
-        SystemExit: the jar has no library for this processor, so that nothing is removed by a wrong name.
+        SystemExit: a jar has none for this processor, so that nothing is removed by a wrong name.
     """
-    keep = NATIVE[machine]
+
+    def unused(name: str) -> bool:
+        return bool(NATIVE.search(name)) and not NATIVE_KEPT[machine].search(name)
 
     def write(old: zipfile.ZipFile, new: zipfile.ZipFile) -> None:
-        if keep not in old.namelist():
-            raise SystemExit(f"slim.py: {old.filename} has no {keep}")
         for entry in old.infolist():
-            if entry.filename.startswith("librocksdbjni") and entry.filename != keep:
-                continue
-            new.writestr(entry, old.read(entry), zipfile.ZIP_DEFLATED)
+            if not unused(entry.filename):
+                new.writestr(entry, old.read(entry), zipfile.ZIP_DEFLATED)
 
-    for jar in jars.glob("rocksdbjni-*.jar"):
-        rewrite(jar, write)
+    for pattern in NATIVE_JARS:
+        for jar in jars.glob(pattern):
+            with zipfile.ZipFile(jar) as archive:
+                names = [name for name in archive.namelist() if NATIVE.search(name)]
+            if all(map(unused, names)):
+                raise SystemExit(f"slim.py: {jar.name} has no native library for {machine}")
+            rewrite(jar, write)
+
+
+def pin_launcher(spark_class: Path) -> None:
+    """Give the launcher, the JVM that runs before the driver, the class path in a fixed order too.
+
+    Raises:
+        SystemExit: the script has another form.
+    """
+    text = spark_class.read_text()
+    usual = 'LAUNCH_CLASSPATH="$SPARK_JARS_DIR/*"'
+    if text.count(usual) != 1:
+        raise SystemExit(f"slim.py: {spark_class} has no line {usual}")
+    spark_class.write_text(text.replace(usual, 'LAUNCH_CLASSPATH="$SPARK_HOME/spark.jar"'))
 
 
 def compile_zip(archive: Path) -> None:
@@ -103,8 +186,13 @@ def main() -> None:
     site_packages = Path(sys.argv[1])
     pyspark = site_packages / "pyspark"
     remove_tests(site_packages)
-    remove_jars(pyspark / "jars")
-    keep_one_rocksdb(pyspark / "jars", platform.machine())
+    slim_arrow(site_packages / "pyarrow")
+    remove_jars(pyspark / "jars", platform.machine())
+    remove_scala_shell(pyspark)
+    keep_native(pyspark / "jars", platform.machine())
+    unsign(pyspark / "jars")
+    list_jars(pyspark / "jars", pyspark / "spark.jar")
+    pin_launcher(pyspark / "bin/spark-class")
     for archive in sorted((pyspark / "python/lib").glob("*.zip")):
         compile_zip(archive)
 

@@ -80,7 +80,7 @@ def beside(container: str, script: str, image: str = "base", stdin: str | None =
     """Run a Python script in another image, in the network of a server; return its output without the last line's end."""
     settings = [part for key, value in env.items() for part in ("--env", f"{key}={value}")]
     done = docker(
-        *("run", "--rm", "--interactive", "--read-only", "--tmpfs", "/tmp", "--network", f"container:{container}"),
+        *("run", "--rm", "--interactive", "--read-only", "--tmpfs", "/tmp:exec", "--network", f"container:{container}"),
         *("--user", ANY_UID, *settings, tag(image), "python", "-c", script),
         stdin=stdin,
         check=False,
