@@ -171,9 +171,7 @@ def ensure_base() -> None:
         excludes = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
         with lines.open() as source_list:
             current.run(
-                # as Debian's own image: the package that only says that /usr is merged, not the one that merges it with Perl
-                ["perl", prefix / "usr/bin/mmdebstrap", "--variant=minbase", "--include=ca-certificates,usr-is-merged",
-                 f"--hook-dir={prefix}/usr/share/mmdebstrap/hooks/merged-usr",
+                ["perl", prefix / "usr/bin/mmdebstrap", "--variant=minbase", "--include=ca-certificates",
                  *(f"--dpkgopt=path-exclude={path}" for path in excludes),
                  "--dpkgopt=path-include=/usr/share/doc/*/copyright", suite, archive, "-"],
                 stdin=source_list, env={"PATH": f"{os.environ['PATH']}:{prefix}/usr/bin"},

@@ -139,7 +139,10 @@ airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
 
 {{- define "airflow.sparkDefaults" -}}
 {{- $ports := .Values.sparkClient.ports -}}
+{{- /* The class path's first jar gives the others an order, by which the JVM uses the image's archive of classes. */}}
 {{- $conf := dict
+  "spark.driver.extraClassPath" "/opt/spark/spark.jar"
+  "spark.executor.extraClassPath" "/opt/spark/spark.jar"
   "spark.decommission.enabled" true
   "spark.storage.decommission.enabled" true
   "spark.storage.decommission.rddBlocks.enabled" true

@@ -35,12 +35,14 @@ The Connect server.
   "spark.connect.grpc.binding.port" $ports.grpc
   "spark.cores.max" $connect.maxCores
   "spark.decommission.enabled" $leaving
+  "spark.driver.extraClassPath" "/opt/spark/spark.jar"
   "spark.driver.extraJavaOptions" "-XX:+UseSerialGC -Dsun.net.inetaddr.ttl=5"
   "spark.driver.memory" $connect.daemonMemoryLimit
   "spark.driver.port" $ports.driver
   "spark.dynamicAllocation.enabled" true
   "spark.dynamicAllocation.minExecutors" 0
   "spark.dynamicAllocation.shuffleTracking.enabled" (not $service)
+  "spark.executor.extraClassPath" "/opt/spark/spark.jar"
   "spark.executor.cores" $connect.executor.cores
   "spark.executor.memory" $connect.executor.memory
   "spark.io.encryption.enabled" .Values.security.storage.encryptionEnabled
