@@ -90,6 +90,16 @@ IMAGES = {
 #: What the charts run by default; the others are only built upon.
 LOADED = (IMAGES["postgres"], IMAGES["airflow"], IMAGES["spark"])
 
+# Debian's slim image, as Debian makes it: without manuals and translations, and with the package that only says that
+# /usr is merged, not the one that merges it with Perl.
+MMDEBSTRAP = (
+    "--variant=minbase",
+    "--include=ca-certificates,usr-is-merged",
+    "--hook-dir={prefix}/usr/share/mmdebstrap/hooks/merged-usr",
+    *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale", "info")),
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+)
+
 PROMETHEUS_FLAGS = "-X github.com/prometheus/common/version.Version={version}"
 
 # What values switch on: built and loaded by `ensure_loaded` when it is asked for.
@@ -116,10 +126,11 @@ def image_hash(image: Image) -> str:
     """Hash of what an image is built from, its parents included."""
     parents = [image_hash(IMAGES[name]) for _, name in image.parents]
     sources = [ROOT / image.source, *(ROOT / source for source in image.sources)]
+    base = [] if image.parents or image.go else MMDEBSTRAP
     go = [repr(image.go)] if image.go else []
     # the revision is a label: a commit alone rebuilds nothing
     arguments = [f"{key}={value}" for key, value in build_args(image).items() if key != "REVISION"]
-    return content_hash(sources, *parents, *arguments, *go)
+    return content_hash(sources, *parents, *arguments, *base, *go)
 
 
 def build_args(image: Image) -> dict[str, str]:
@@ -150,9 +161,10 @@ def ca_bundle() -> Path | None:
 
 
 def ensure_base() -> None:
-    """Have Debian's slim image in the engine: pulled, or made from Debian's packages."""
+    """Have Debian's slim image in the engine: pulled, or made from Debian's packages as `MMDEBSTRAP` says."""
     name = reach.base_image()
-    if image_label(name, LABEL) is not None:
+    recipe = content_hash([], *MMDEBSTRAP)
+    if (found := image_label(name, LABEL)) is not None and (found == recipe or not is_imported(name)):
         return
     if reach.registry():
         with step("debian", f"Pull {name}") as current:
@@ -168,18 +180,21 @@ def ensure_base() -> None:
         debian.unpack(current.run, packages, prefix)
         archive, lines = BUILD / "debian.tar", BUILD / "debian.list"
         lines.write_text("\n".join(debian.sources(suite)) + "\n")
-        excludes = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
+        options = [word.format(prefix=prefix) for word in MMDEBSTRAP]
         with lines.open() as source_list:
             current.run(
-                ["perl", prefix / "usr/bin/mmdebstrap", "--variant=minbase", "--include=ca-certificates",
-                 *(f"--dpkgopt=path-exclude={path}" for path in excludes),
-                 "--dpkgopt=path-include=/usr/share/doc/*/copyright", suite, archive, "-"],
+                ["perl", prefix / "usr/bin/mmdebstrap", *options, suite, archive, "-"],
                 stdin=source_list, env={"PATH": f"{os.environ['PATH']}:{prefix}/usr/bin"},
             )  # fmt: skip
-        current.run(["docker", "import", archive, name])
+        current.run(["docker", "import", "--change", f"LABEL {LABEL}={recipe}", archive, name])
         archive.unlink()
         shutil.rmtree(prefix)
         shutil.rmtree(apt)
+
+
+def is_imported(name: str) -> bool:
+    """Whether an image was made here out of an archive, not pulled or built."""
+    return output(["docker", "image", "inspect", "--format", "{{.Comment}}", name]).startswith("Imported from")
 
 
 def compile_go(image: Image, folder: Path, current: Step) -> None:

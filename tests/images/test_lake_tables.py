@@ -63,7 +63,7 @@ print("\\n".join(entry["Key"] for entry in listed["Contents"]))
 """
 JDBC = """
 import os
-options = {"url": "jdbc:postgresql://127.0.0.1/airflow", "user": "airflow", "dbtable": "sales", "password": os.environ["PASSWORD"]}
+options = {"url": "jdbc:postgresql://127.0.0.1/airflow", "user": "airflow", "dbtable": "sales", "password": os.getenv("PASSWORD")}
 rows = spark.range(3).withColumn("price", F.expr("CAST(id * 1.5 AS DECIMAL(10, 2))"))
 rows.write.format("jdbc").options(**options).save()
 rows.write.format("jdbc").options(**options).mode("append").save()
