@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 NATIVE_JARS = ("arpack-?.*", "blas-*", "lapack-*", "lz4-java-*", "rocksdbjni-*", "snappy-java-*", "zstd-jni-*")
@@ -66,16 +66,22 @@ def remove_jars(jars: Path, machine: str) -> None:
             jar.unlink()
 
 
-def remove_scala_shell(pyspark: Path) -> None:
-    """Remove Scala's compiler, which nothing but the Scala shell uses, and let the shell's command say so."""
+def remove_scala_shell(jars: Path, commands: Iterable[Path]) -> None:
+    """Remove Scala's compiler, which nothing but the Scala shell uses, and let the shell's command say so.
+
+    Args:
+        jars: the folder of jars.
+        commands: the folders of Spark's commands: its own and the environment's, which holds copies.
+    """
     for pattern in ("scala-compiler-*.jar", "spark-repl_*.jar"):
-        for jar in (pyspark / "jars").glob(pattern):
+        for jar in jars.glob(pattern):
             jar.unlink()
-    (pyspark / "bin/spark-shell").write_text(
-        "#!/bin/sh\n"
-        "echo 'spark-shell: the Scala shell is not in this image; use pyspark, spark-sql or spark-submit' >&2\n"
-        "exit 1\n"
-    )
+    for folder in commands:
+        (folder / "spark-shell").write_text(
+            "#!/bin/sh\n"
+            "echo 'spark-shell: the Scala shell is not in this image; use pyspark, spark-sql or spark-submit' >&2\n"
+            "exit 1\n"
+        )
 
 
 def unsign(jars: Path) -> None:
@@ -185,14 +191,16 @@ def main() -> None:
     """Slim the site-packages folder named by the only argument."""
     site_packages = Path(sys.argv[1])
     pyspark = site_packages / "pyspark"
+    commands = (pyspark / "bin", site_packages.parents[2] / "bin")
     remove_tests(site_packages)
     slim_arrow(site_packages / "pyarrow")
     remove_jars(pyspark / "jars", platform.machine())
-    remove_scala_shell(pyspark)
+    remove_scala_shell(pyspark / "jars", commands)
     keep_native(pyspark / "jars", platform.machine())
     unsign(pyspark / "jars")
     list_jars(pyspark / "jars", pyspark / "spark.jar")
-    pin_launcher(pyspark / "bin/spark-class")
+    for folder in commands:
+        pin_launcher(folder / "spark-class")
     for archive in sorted((pyspark / "python/lib").glob("*.zip")):
         compile_zip(archive)
 

@@ -103,6 +103,8 @@ def test_s3a_writes_overwrites_and_reads_parquet_and_delta_on_minio() -> None:
     images.ensure_built([images.MINIO])
     keys = {"AWS_ACCESS_KEY_ID": "airspark", "AWS_SECRET_ACCESS_KEY": "airspark-secret"}
     options = (
+        # Spark notes down on which host it found the keys: like a pod's, the host's name must resolve.
+        *("--hostname", "localhost"),
         *("--tmpfs", "/data:mode=0777", "--env", f"MINIO_ROOT_USER={keys['AWS_ACCESS_KEY_ID']}"),
         *("--env", f"MINIO_ROOT_PASSWORD={keys['AWS_SECRET_ACCESS_KEY']}"),
     )
