@@ -14,8 +14,6 @@ import yaml
 from conftest import kubectl
 from servers import apply
 
-from airspark.forward import Forward
-
 MASTER_URL = "spark://airspark-spark-master:7077"
 
 
@@ -79,7 +77,7 @@ class Driver:
 
 @contextmanager
 def driver(
-    name: str, application: str, *arguments: str, submit: str = "spark-submit", secret: str | None = ""
+    name: str, application: str, *arguments: str, submit: str = "spark-submit", secret: str | None = "", **environment: str
 ) -> Iterator[Driver]:
     """Run an application in a pod like a task's, and remove the pod afterwards.
 
@@ -89,6 +87,7 @@ def driver(
         arguments: of spark-submit, before the application.
         submit: the command; `/opt/spark/bin/spark-submit` is Spark's own, which looks at nothing first.
         secret: the shared secret that the pod has: "" takes the cluster's, None is none.
+        environment: further variables of the pod.
     """
     config = json.loads(kubectl("get", "configmap", "airspark-pod-templates", "--output", "json"))
     pod = yaml.safe_load(config["data"]["pod_template_file.yaml"])
@@ -96,7 +95,7 @@ def driver(
     words = " ".join(["--master", MASTER_URL, "--name", name, *arguments])
     run = f'printf %s "$APPLICATION" >/tmp/application.py && exec {submit} {words} /tmp/application.py'
     container |= {"args": ["bash", "-c", run]}
-    container["env"].append({"name": "APPLICATION", "value": application})
+    container["env"] += [{"name": key, "value": value} for key, value in {"APPLICATION": application, **environment}.items()]
     if secret != "":
         container["env"] = [item for item in container["env"] if item["name"] != "_SPARK_AUTH_SECRET"]
         container["env"] += [{"name": "_SPARK_AUTH_SECRET", "value": secret}] if secret else []
@@ -109,14 +108,8 @@ def driver(
         kubectl("delete", "pod", name, "--grace-period", "1", "--ignore-not-found")
 
 
-def master() -> dict[str, Any]:
-    """What the master says of itself, or nothing while it does not answer."""
-    with Forward("svc/airspark-spark-master", 8080) as forward:
-        return state(forward.url)
-
-
 def state(url: str) -> dict[str, Any]:
-    """The same under an address that is forwarded already."""
+    """What the master says of itself under a forwarded address, or nothing while it does not answer."""
     try:
         return dict(httpx.get(f"{url}/json/", timeout=10).json())
     except (httpx.HTTPError, json.JSONDecodeError):

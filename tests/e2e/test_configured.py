@@ -15,6 +15,8 @@ import httpx
 import pytest
 from conftest import Configured, end_of, kubectl, make, secrets, tasks_of
 from servers import ACCESS_KEY, BUCKET, SECRET_KEY, git_commit
+from servers import NAMESPACE as SERVERS
+from spark import driver
 
 from airspark import platform
 from airspark.airflow_api import Airflow
@@ -109,6 +111,31 @@ def test_should_query_spark_through_the_connect_server(configured: Configured) -
     with Forward("svc/airspark-spark-history", 18080) as forward:
         applications = httpx.get(f"{forward.url}/api/v1/applications", timeout=60).json()
     assert "Spark Connect server" in {application["name"] for application in applications}
+
+
+def test_should_keep_a_delta_table_in_an_object_store(configured: Configured) -> None:
+    table = f"s3a://{BUCKET}/tables/live"
+    application = f"""
+from pyspark.sql import SparkSession
+
+session = SparkSession.builder.getOrCreate()
+for start, mode in ((0, "overwrite"), (500, "append")):
+    session.range(start, start + 500, numPartitions=2).write.format("delta").mode(mode).save("{table}")
+first = session.read.format("delta").option("versionAsOf", 0).load("{table}")
+print("ROWS", first.count(), session.read.format("delta").load("{table}").count(), flush=True)
+"""
+    settings = {
+        "spark.hadoop.fs.s3a.endpoint": f"http://minio.{SERVERS}.svc:9000",
+        "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
+        "spark.hadoop.fs.s3a.path.style.access": "true",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.executor.memory": "600m",
+    }
+    words = [word for key, value in settings.items() for word in ("--conf", f"{key}={value}")]
+    with driver("live-delta", application, *words, AWS_ACCESS_KEY_ID=ACCESS_KEY, AWS_SECRET_ACCESS_KEY=SECRET_KEY) as running:
+        phase, said = running.end()
+    assert phase == "Succeeded" and "ROWS 500 1000" in said, said[-3000:]
 
 
 def test_should_confine_a_task_pod(configured: Configured) -> None:
