@@ -56,6 +56,10 @@ test-long: $(VENV)/.ready ## The tests that take longer than `make test` may
 bench-tasks: $(VENV)/.ready ## Queued to running, beside the usual set-up and a bare pod (REPEAT=5, LEVERS=1); needs `make up`
 	@PYTHONPATH=scripts:tests/bench $(VENV)/bin/python tests/bench/bench_tasks.py $(REPEAT) $(if $(LEVERS),--levers)
 
+bench-spark: $(VENV)/.ready ## A small Spark job, CSV to Parquet on the cluster, the image's size (REPEAT=5, LEVERS=1, PARTS=small,convert,size, SIZE=1000 MB)
+	@PYTHONPATH=scripts:tests/bench $(VENV)/bin/python tests/bench/bench_spark.py $(REPEAT) $(if $(LEVERS),--levers) \
+	  $(if $(PARTS),--parts "$(PARTS)") $(if $(SIZE),--megabytes "$(SIZE)")
+
 lint: $(VENV)/.ready ## ruff, mypy, shellcheck, helm lint
 	@scripts/test.sh lint
 
@@ -72,4 +76,4 @@ help: ## This text
 $(VENV)/.ready: requirements/dev.txt
 	@scripts/venv.sh "$(PYTHON)" "$(VENV)"
 
-.PHONY: demo check up ui status logs doctor backup restore down test test-fast test-long bench-tasks lint generate lock help
+.PHONY: demo check up ui status logs doctor backup restore down test test-fast test-long bench-tasks bench-spark lint generate lock help

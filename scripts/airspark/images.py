@@ -242,9 +242,13 @@ def build(image: Image) -> bool:
             *(word for key, value in build_args(image).items() for word in ("--build-arg", f"{key}={value}")),
             "--label", f"{LABEL}={wanted}", "--tag", image.tag, context,
         ])  # fmt: skip
-        size = int(output(["docker", "image", "inspect", "--format", "{{.Size}}", image.tag]))
-        current.note = f"{size / 1e6:.0f} MB"
+        current.note = f"{size(image) / 1e6:.0f} MB"
     return True
+
+
+def size(image: Image) -> int:
+    """The bytes of an image's layers, unpacked."""
+    return int(output(["docker", "image", "inspect", "--format", "{{.Size}}", image.tag]))
 
 
 def is_built(image: Image) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from airspark.project import BUILD, ROOT, versions
 
+USED = ("Airflow", "Kubernetes", "containerd", "Python")
 PAGE = ROOT / "docs" / "performance.md"
 
 
@@ -38,7 +39,14 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}"
 
 
-def write(name: str, n: int, figures: dict[str, Any], ratios: dict[str, float], goals: dict[str, Any]) -> Path:
+def write(
+    name: str,
+    n: int,
+    figures: dict[str, Any],
+    ratios: dict[str, float],
+    goals: dict[str, Any],
+    used: tuple[str, ...] = USED,
+) -> Path:
     """Write .build/bench/<name>.json and the table in docs/performance.md.
 
     Args:
@@ -47,12 +55,13 @@ def write(name: str, n: int, figures: dict[str, Any], ratios: dict[str, float], 
         figures: by key, as `figure` makes them.
         ratios: by key, to a baseline of the same run.
         goals: by key of a figure or ratio: {"op": "<=" or ">=", "value"}.
+        used: what was measured, as versions.mk names it.
 
     Returns:
         The path of the JSON.
     """
     v = versions()
-    known = {what: v[f"{what.upper()}_VERSION"] for what in ("Airflow", "Kubernetes", "containerd", "Python")}
+    known = {what: v[f"{what.upper()}_VERSION"] for what in used}
     result = {
         "name": name,
         "date": datetime.now(UTC).date().isoformat(),
