@@ -48,6 +48,9 @@ def test_should_collect_everything_but_secrets(demo_run: Run) -> None:
     assert not [name for name, text in texts.items() if password in text or database in text]
 
 
+MASTER_UI = check.PORTS[8083]
+
+
 def test_should_forward_to_the_user_interfaces_and_follow_a_restarted_pod(demo_run: Run) -> None:
     taken = None
     if check.port_free(8083):
@@ -65,21 +68,22 @@ def test_should_forward_to_the_user_interfaces_and_follow_a_restarted_pod(demo_r
         urls: dict[str, str] = {}
         assert process.stdout is not None
         for line in process.stdout:
-            match = re.match(r"(Airflow UI|Spark master UI|Spark worker UI)\s+(http://\S+)", line)
+            match = re.match(rf"({'|'.join(check.PORTS.values())})\s+(http://\S+)", line)
             if match:
                 urls[match[1]] = match[2]
             if "Ctrl-C" in line:
                 break
-        assert set(urls) == {"Airflow UI", "Spark master UI", "Spark worker UI"}
-        assert not urls["Spark master UI"].endswith(":8083")
+        assert set(urls) == {"Airflow UI", MASTER_UI, "Spark history server"}
+        assert not urls[MASTER_UI].endswith(":8083")
         assert "Airflow" in httpx.get(urls["Airflow UI"], follow_redirects=True).text
-        assert "Spark Master" in httpx.get(urls["Spark master UI"]).text
+        assert "Spark Master" in httpx.get(urls[MASTER_UI]).text
+        assert "History Server" in httpx.get(urls["Spark history server"], follow_redirects=True).text
         kubectl("delete", "pod", "airspark-spark-master-0", "--wait=true")
         kubectl("rollout", "status", "statefulset/airspark-spark-master", "--timeout=120s", timeout=150)
         deadline = time.monotonic() + 60
         while True:
             try:
-                if "Spark Master" in httpx.get(urls["Spark master UI"], timeout=5).text:
+                if "Spark Master" in httpx.get(urls[MASTER_UI], timeout=5).text:
                     break
             except httpx.TransportError:
                 pass
