@@ -116,3 +116,16 @@ def env(container: Object) -> dict[str, Any]:
 def cfg(objects: list[Object]) -> str:
     """Return the text of airflow.cfg."""
     return str(find(objects, "ConfigMap", "airspark-config")["data"]["airflow.cfg"])
+
+
+def check_layout(panels: list[Object]) -> None:
+    """Fail unless a dashboard's panels fill its 24 columns without gaps and overlaps, each with a query and a description."""
+    assert len({panel["id"] for panel in panels}) == len(panels) >= 12
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        box = panel["gridPos"]
+        cells = {(x, y) for x in range(box["x"], box["x"] + box["w"]) for y in range(box["y"], box["y"] + box["h"])}
+        assert not cells & taken and box["x"] + box["w"] <= 24, panel["title"]
+        taken |= cells
+        assert panel["type"] == "row" or (panel["targets"] and panel["description"]), panel["title"]
+    assert len(taken) == 24 * (1 + max(y for _, y in taken))

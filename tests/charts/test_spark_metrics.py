@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 import yaml
-from rendering import CHARTS, Object, RenderError, find, nested, pods, render
+from rendering import CHARTS, Object, RenderError, check_layout, find, nested, pods, render
 
 from airspark.charts.spark_metrics import Alert, Thresholds
 
@@ -326,16 +326,7 @@ def should_hold_a_dashboard_that_grafana_finds_if_metrics_dashboard_is_set() -> 
 
 
 def should_lay_out_a_dashboard_without_gaps_and_overlaps() -> None:
-    panels = dashboard()["panels"]
-    assert len({panel["id"] for panel in panels}) == len(panels) >= 12
-    taken: set[tuple[int, int]] = set()
-    for panel in panels:
-        box = panel["gridPos"]
-        cells = {(x, y) for x in range(box["x"], box["x"] + box["w"]) for y in range(box["y"], box["y"] + box["h"])}
-        assert not cells & taken and box["x"] + box["w"] <= 24, panel["title"]
-        taken |= cells
-        assert panel["type"] == "row" or (panel["targets"] and panel["description"]), panel["title"]
-    assert len(taken) == 24 * (1 + max(y for _, y in taken))
+    check_layout(dashboard()["panels"])
 
 
 def should_ask_each_question_of_the_dashboard_of_the_chosen_release_alone() -> None:

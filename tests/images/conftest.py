@@ -129,7 +129,7 @@ def built_images() -> None:
         missing = "no Docker engine answers"
     else:
         absent = [tag(name) for name in DEFAULT if docker("image", "inspect", tag(name), check=False).returncode]
-        missing = f"not built: {', '.join(absent)}; run `make images`" if absent else ""
+        missing = f"not built: {', '.join(absent)}; run `make test-fast`" if absent else ""
     if missing and os.environ.get("AIRSPARK_REQUIRE_IMAGES"):
         pytest.fail(missing)
     if missing:
