@@ -32,7 +32,7 @@ from airspark_operator.scheduled import Schedules
 from airspark_operator.server import serve
 from airspark_operator.settings import Settings, WrongSettings, from_file
 from airspark_operator.store import Store
-from airspark_operator.watch import Watches, Work
+from airspark_operator.watch import Told, Watches, Work
 
 log = logging.getLogger("airspark_operator")
 #: A leader whose watches are older than this many comparisons ends, and is started anew.
@@ -179,12 +179,20 @@ async def until_signal(work: Coroutine[Any, Any, None]) -> None:
     await asyncio.wait({task, ending}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         ending.cancel()
-        task.result()
-        raise RuntimeError("leading has ended")
+        problem = cause(task.exception())
+        if not isinstance(problem, Told):
+            raise problem or RuntimeError("leading has ended")
     log.info("Told to end")
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
+    with contextlib.suppress(asyncio.CancelledError, Exception):
         await task
+
+
+def cause(problem: BaseException | None) -> BaseException | None:
+    """Return the first exception of a group."""
+    while isinstance(problem, BaseExceptionGroup):
+        problem = problem.exceptions[0]
+    return problem
 
 
 def main() -> int:

@@ -27,9 +27,14 @@ log = logging.getLogger(__name__)
 Work = tuple[str, Key]
 
 PODS = "pods"
+KINDS = {kinds.APPLICATIONS: kinds.APPLICATION, kinds.SCHEDULEDS: kinds.SCHEDULED}
 OURS = f"{kinds.LABEL_LAUNCHED}=true"
 #: Seconds that a watch may be behind a list.
 GRACE = 5.0
+
+
+class Told(Exception):
+    """The process was told to end: kopf takes the signals while it watches."""
 
 
 class Watches:
@@ -58,7 +63,11 @@ class Watches:
         return self.synced.is_set() and len(ages) == 3 and max(ages.values()) < 3 * self.settings.resync + 2 * GRACE
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Watch until cancelled.
+
+        Raises:
+            Told: if the process is told to end.
+        """
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(_login)
         kopf.on.event(kinds.GROUP, kinds.VERSION, kinds.APPLICATIONS, registry=registry)(self._object)
@@ -72,7 +81,7 @@ class Watches:
         await kopf.operator(
             registry=registry, settings=settings, standalone=True, clusterwide=everywhere, namespaces=self.settings.namespaces
         )
-        raise RuntimeError("the watches have ended")
+        raise Told
 
     async def _object(self, event: Any, **_: Any) -> None:
         """Take in news of an application or a schedule."""
@@ -112,12 +121,8 @@ class Watches:
         """Compare again and again what is listed with what the watches told; put right what differs."""
         while True:
             try:
-                for resource, look in (
-                    (kinds.APPLICATIONS, lambda: self._compare_objects(kinds.APPLICATION)),
-                    (kinds.SCHEDULEDS, lambda: self._compare_objects(kinds.SCHEDULED)),
-                    (PODS, self._compare_pods),
-                ):
-                    behind = await look()
+                for resource in (PODS, kinds.APPLICATIONS, kinds.SCHEDULEDS):
+                    behind = await (self._compare_pods() if resource == PODS else self._compare_objects(KINDS[resource]))
                     if not behind or resource not in self._alive:
                         self._alive[resource] = time.monotonic()
                     else:
@@ -201,4 +206,5 @@ def application_of(pod: Object) -> Key | None:
 
 def _login(**told: Any) -> Any:
     """Log in as the pod's service account, or with the user's kubeconfig outside of a cluster."""
-    return kopf.login_with_service_account(**told) or kopf.login_with_kubeconfig(**told)
+    service_account = kopf.login_with_service_account(**told)  # type: ignore[no-untyped-call]
+    return service_account or kopf.login_with_kubeconfig(**told)  # type: ignore[no-untyped-call]
