@@ -60,6 +60,10 @@ bench-spark: $(VENV)/.ready ## A small Spark job, CSV to Parquet on the cluster,
 	@PYTHONPATH=scripts:tests/bench $(VENV)/bin/python tests/bench/bench_spark.py $(REPEAT) $(if $(LEVERS),--levers) \
 	  $(if $(PARTS),--parts "$(PARTS)") $(if $(SIZE),--megabytes "$(SIZE)")
 
+bench-operator: $(VENV)/.ready ## What a submission costs, beside spark-submit's cluster mode (REPEAT=5, N=200, PARTS=burst,run,memory); needs `make up`
+	@PYTHONPATH=scripts:tests/bench:operator $(VENV)/bin/python tests/bench/bench_operator.py $(REPEAT) $(if $(N),--count "$(N)") \
+	  $(if $(PARTS),--parts "$(PARTS)")
+
 lint: $(VENV)/.ready ## ruff, mypy, shellcheck, helm lint
 	@scripts/test.sh lint
 
@@ -76,4 +80,4 @@ help: ## This text
 $(VENV)/.ready: requirements/dev.txt
 	@scripts/venv.sh "$(PYTHON)" "$(VENV)"
 
-.PHONY: demo check up ui status logs doctor backup restore down test test-fast test-long bench-tasks bench-spark lint generate lock help
+.PHONY: demo check up ui status logs doctor backup restore down test test-fast test-long bench-tasks bench-spark bench-operator lint generate lock help
