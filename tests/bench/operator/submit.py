@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 POD = re.compile(r"pod name: (\S+)")
@@ -20,10 +21,10 @@ POD = re.compile(r"pod name: (\S+)")
 
 def phase(name: str) -> str:
     """Return the phase of a pod."""
-    namespace = open(f"{ACCOUNT}/namespace").read()
+    namespace, token = (Path(ACCOUNT, name).read_text() for name in ("namespace", "token"))
     host = f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
     request = urllib.request.Request(f"{host}/api/v1/namespaces/{namespace}/pods/{name}")
-    request.add_header("Authorization", f"Bearer {open(f'{ACCOUNT}/token').read()}")
+    request.add_header("Authorization", f"Bearer {token}")
     with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=f"{ACCOUNT}/ca.crt")) as answer:
         return str(json.load(answer)["status"]["phase"])
 
