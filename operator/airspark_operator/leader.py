@@ -104,7 +104,8 @@ async def lead(lock: Lock, election: Election, work: Callable[[], Coroutine[Any,
     renewing = asyncio.create_task(LeaderElection(config).run())
     try:
         await asyncio.wait({renewing, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if ended.done():
-            ended.result()
+        for part in (ended, renewing):
+            if part.done():
+                part.result()
     finally:
         renewing.cancel()

@@ -6,12 +6,14 @@ from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import REGISTRY, Collector
 
 from airspark_operator import lifecycle
 from airspark_operator.store import Store
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 RUN_SECONDS = (10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)

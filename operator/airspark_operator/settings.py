@@ -51,7 +51,7 @@ class Election:
 
     enabled: bool = True
     name: str = "airspark-spark-operator"
-    lease_duration: float = 15
+    lease_duration: int = 15
     renew_deadline: float = 10
     retry_period: float = 2
 
@@ -113,7 +113,7 @@ def from_object(told: Object) -> Settings:
         election=Election(
             enabled=bool(election.get("enabled", theirs.enabled)),
             name=election.get("leaseName") or theirs.name,
-            lease_duration=float(election.get("leaseDurationSeconds", theirs.lease_duration)),
+            lease_duration=int(election.get("leaseDurationSeconds", theirs.lease_duration)),
             renew_deadline=float(election.get("renewDeadlineSeconds", theirs.renew_deadline)),
             retry_period=float(election.get("retryPeriodSeconds", theirs.retry_period)),
         ),
