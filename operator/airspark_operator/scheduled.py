@@ -60,7 +60,7 @@ class Schedules:
         """Make a run; returns why not, if it is refused for good."""
         namespace, name = key_of(wanted)
         try:
-            self.store.put(await self.api.create(wanted))
+            await self.api.create(wanted)  # the watch tells of it: what the store knows already is no news
         except Refused as refusal:
             if refusal.code == 409:
                 return ""  # made already, before the controller could write that down
