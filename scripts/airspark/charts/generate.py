@@ -1,4 +1,4 @@
-"""Write what is generated: values.schema.json and the versions in Chart.yaml, and pages in docs/.
+"""Write what is generated: values.schema.json, the versions in Chart.yaml, CustomResourceDefinitions, and pages in docs/.
 
 python -m airspark.charts.generate            # write
 python -m airspark.charts.generate --check    # exit 1 and name the files that differ
@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from airspark.charts import crds
 from airspark.charts.airflow import AirflowValues
 from airspark.charts.airspark import AirsparkValues
 from airspark.charts.common import Values
@@ -46,6 +47,7 @@ def generated() -> dict[Path, str]:
         files[ROOT / f"docs/reference/{name}-values.md"] = reference(chart, described)
         path = chart / "Chart.yaml"
         files[path] = chart_yaml(path.read_text(), versions()["AIRSPARK_VERSION"])
+    files |= crds.files()
     files[ROOT / "docs/values-contract.md"] = contract_page(_tests("contract"), refused_keys((ROOT / "charts/airflow").resolve()))
     files[ROOT / "docs/spark-values-contract.md"] = contract_page(
         _tests("spark-contract"),

@@ -1,0 +1,1 @@
+"""The CustomResourceDefinitions of SparkApplications and ScheduledSparkApplications, as data."""

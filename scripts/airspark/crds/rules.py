@@ -1,0 +1,260 @@
+"""What admission checks beyond types: rules in CEL, each with one sentence that names the field and the remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Rule = dict[str, Any]
+
+#: Bounds that make the cost of a rule computable, far above any real manifest.
+MOST_VOLUMES = 256
+TEXT_LENGTH = 64
+SCHEDULE_LENGTH = 1024
+
+#: Spark's JavaUtils.byteStringAs: whole numbers with an optional suffix, in any case, blanks around them trimmed.
+SIZE = r"(?i)^\s*[0-9]+(b|[kmgtp]b?)?\s*$"
+#: What both Java's and Go's parsers take as a number that is not negative.
+NUMBER = r"^\s*[+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?\s*$"
+
+#: Spark properties that kubeflow's webhook refuses too, by what to do instead.
+DENIED = {
+    "set driver.serviceAccount and executor.serviceAccount instead": (
+        "spark.kubernetes.authenticate.driver.serviceAccountName",
+        "spark.kubernetes.authenticate.executor.serviceAccountName",
+    ),
+    "set image, driver.image or executor.image instead": (
+        "spark.kubernetes.container.image",
+        "spark.kubernetes.driver.container.image",
+        "spark.kubernetes.executor.container.image",
+    ),
+    "remove it, because the controller decides where the application runs": (
+        "spark.master",
+        "spark.kubernetes.driver.master",
+    ),
+    "remove it, because pods use the token of their service account": tuple(
+        f"spark.kubernetes.authenticate.{role}{key}"
+        for role in ("", "driver.", "executor.")
+        for key in ("oauthToken", "oauthTokenFile")
+    ),
+}
+
+
+def rule(check: str, message: str, say: str = "") -> Rule:
+    """Return a rule.
+
+    Args:
+        check: expression in CEL that holds for what is accepted.
+        message: the sentence that a refused user reads.
+        say: expression in CEL for a sentence that names the culprit; `message` stands in if it cannot be computed.
+    """
+    found: Rule = {"rule": check, "message": message}
+    return found | {"messageExpression": say} if say else found
+
+
+def name(kind: str) -> list[Rule]:
+    """Return the rule of an object's name, which is a label's value on everything that belongs to it."""
+    return [
+        rule(
+            "self.metadata.name.size() <= 63",
+            f"metadata.name of a {kind} must not be longer than 63 characters; choose a shorter name",
+            f"'metadata.name of a {kind} must not be longer than 63 characters and has '"
+            " + string(self.metadata.name.size()) + '; choose a shorter name'",
+        )
+    ]
+
+
+def quantity(field: str, zero: bool) -> list[Rule]:
+    """Return the rule of a number of cores.
+
+    Args:
+        field: its name with its role.
+        zero: whether nothing is accepted, as it is for a request and not for a limit.
+    """
+    least = "quantity(self).compareTo(quantity('0')) >= 0" if zero else "quantity(self).isGreaterThan(quantity('0'))"
+    bound = "0 or more" if zero else "above 0"
+    return [rule(f"isQuantity(self) && {least}", f"{field} must be a Kubernetes quantity {bound}; write it like 500m or 2")]
+
+
+def size(field: str) -> list[Rule]:
+    """Return the rule of an amount of memory as Spark reads it."""
+    return [
+        rule(
+            f"self.matches(r'{SIZE}')",
+            f"{field} must be a whole number with a unit of Spark (b, k, m, g, t or p); write it like 512m or 2g",
+        )
+    ]
+
+
+def limit_size(field: str) -> list[Rule]:
+    """Return the rule of a memory limit, which kubeflow's operator takes in Spark's or Kubernetes' units."""
+    return [
+        rule(
+            f"self.matches(r'{SIZE}') || (isQuantity(self) && quantity(self).isGreaterThan(quantity('0')))",
+            f"{field} must be an amount in Spark's or Kubernetes' units; write it like 2g or 2Gi",
+        )
+    ]
+
+
+def factor(field: str) -> list[Rule]:
+    """Return the rule of a number that is not negative."""
+    return [rule(f"self.matches(r'{NUMBER}')", f"{field} must be a number of 0 or more; write it like '0.1'")]
+
+
+def spark_conf() -> list[Rule]:
+    """Return the rules of Spark properties that the controller owns."""
+    rules = []
+    for remedy, keys in DENIED.items():
+        listed = "[" + ", ".join(f"'{key}'" for key in keys) + "]"
+        rules.append(
+            rule(
+                f"{listed}.all(key, !(key in self))",
+                f"sparkConf must not set {', '.join(keys)}; {remedy}",
+                f"'sparkConf must not set ' + {listed}.filter(key, key in self).join(', ') + '; {remedy}'",
+            )
+        )
+    return rules
+
+
+def unique(field: str) -> list[Rule]:
+    """Return the rule of a list whose names are all different."""
+    return [
+        rule(
+            "self.all(one, self.exists_one(other, other.name == one.name))",
+            f"{field} must not name two entries alike; rename one of them",
+            f"'{field} must not name two entries alike; rename one of ' + "
+            "self.filter(one, !self.exists_one(other, other.name == one.name)).map(one, one.name)[0]",
+        )
+    ]
+
+
+def role(which: str) -> list[Rule]:
+    """Return the rules of a driver or executor as a whole."""
+    both = "!has(self.coreRequest) || !has(self.coreLimit) || !isQuantity(self.coreRequest) || !isQuantity(self.coreLimit)"
+    return [
+        rule(
+            f"{both} || quantity(self.coreRequest).compareTo(quantity(self.coreLimit)) <= 0",
+            f"{which}.coreRequest must not be above {which}.coreLimit; lower the request or raise the limit",
+        )
+    ]
+
+
+def dynamic_allocation() -> list[Rule]:
+    """Return the rules of dynamic allocation, as Spark's ExecutorAllocationManager checks them when it is on.
+
+    An initial number below the minimum is accepted, because Spark takes the greater of both.
+    """
+    on = "!has(self.enabled) || !self.enabled"
+    return [
+        rule(
+            f"{on} || !has(self.minExecutors) || self.minExecutors >= 0",
+            "dynamicAllocation.minExecutors must not be negative; 0 lets an idle application keep no executor",
+        ),
+        rule(
+            f"{on} || !has(self.maxExecutors) || self.maxExecutors > 0",
+            "dynamicAllocation.maxExecutors must be 1 or more; raise it or leave it out",
+        ),
+        rule(
+            f"{on} || !has(self.minExecutors) || !has(self.maxExecutors) || self.minExecutors <= self.maxExecutors",
+            "dynamicAllocation.minExecutors must not be above maxExecutors; lower the one or raise the other",
+        ),
+        rule(
+            f"{on} || !has(self.initialExecutors) || self.initialExecutors >= 0",
+            "dynamicAllocation.initialExecutors must not be negative; set it between minExecutors and maxExecutors",
+        ),
+        rule(
+            f"{on} || !has(self.initialExecutors) || !has(self.maxExecutors) || self.initialExecutors <= self.maxExecutors",
+            "dynamicAllocation.initialExecutors must not be above maxExecutors; set it between minExecutors and maxExecutors",
+        ),
+    ]
+
+
+def driver_ingresses() -> list[Rule]:
+    """Return the rules of ports of the driver that are exposed, as kubeflow's webhook has them."""
+    return [
+        rule(
+            "self.all(one, self.exists_one(other, other.servicePort == one.servicePort))",
+            "driverIngressOptions must not expose one servicePort twice; remove one of the entries",
+        ),
+        rule(
+            "self.all(one, has(one.ingressURLFormat) && one.ingressURLFormat != '')",
+            "driverIngressOptions must each have an ingressURLFormat; write it like '{{$appName}}.example.com'",
+        ),
+        rule(
+            "self.all(one, !has(one.ingressURLFormat) || "
+            "self.exists_one(other, has(other.ingressURLFormat) && other.ingressURLFormat == one.ingressURLFormat))",
+            "driverIngressOptions must not use one ingressURLFormat twice; change one of them",
+        ),
+    ]
+
+
+def application() -> list[Rule]:
+    """Return the rules that look at an application's spec as a whole."""
+    return [
+        *_mounts("driver"),
+        *_mounts("executor"),
+        rule(
+            "!has(self.nodeSelector) || (!has(self.driver.nodeSelector) && !has(self.executor.nodeSelector))",
+            "nodeSelector must not be set together with driver.nodeSelector or executor.nodeSelector; keep one level",
+        ),
+    ]
+
+
+def _mounts(which: str) -> list[Rule]:
+    """Return the rule that every mount of a role has its volume; Spark makes those for `spark-local-dir-` itself."""
+    mounts, template = f"self.{which}.volumeMounts", f"self.{which}.template"
+    own = (
+        f"(has({template}) && has({template}.spec) && has({template}.spec.volumes)"
+        f" && {template}.spec.volumes.exists(volume, has(volume.name) && volume.name == mount.name))"
+    )
+    known = (
+        "mount.name.startsWith('spark-local-dir-')"
+        " || (has(self.volumes) && self.volumes.exists(volume, volume.name == mount.name))"
+        f" || {own}"
+    )
+    remedy = f"add it to volumes or to {which}.template.spec.volumes"
+    return [
+        rule(
+            f"!has({mounts}) || {mounts}.all(mount, {known})",
+            f"{which}.volumeMounts must only name volumes that exist; {remedy}",
+            f"'{which}.volumeMounts names no volume of this application: ' + "
+            f"{mounts}.filter(mount, !({known})).map(mount, mount.name).join(', ') + '; {remedy}'",
+        )
+    ]
+
+
+def concurrency() -> list[Rule]:
+    """Return the rule of what happens to a run that is due while another has not ended."""
+    return [
+        rule(
+            "self in ['', 'Allow', 'Forbid', 'Replace']",
+            "concurrencyPolicy must be Allow, Forbid or Replace; leave it out for Allow",
+        )
+    ]
+
+
+def schedule() -> list[Rule]:
+    """Return the rule of a cron schedule: five fields within their ranges, a word, or a fixed distance."""
+    months = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+    fields = [
+        _cron_field("[0-5]?[0-9]"),
+        _cron_field("[01]?[0-9]|2[0-3]"),
+        _cron_field("0?[1-9]|[12][0-9]|3[01]|l"),
+        _cron_field(f"0?[1-9]|1[0-2]|{months}"),
+        _cron_field("(0?[0-7]|sun|mon|tue|wed|thu|fri|sat)(#[1-5])?|l[0-7]"),
+    ]
+    words = "annually|yearly|monthly|weekly|daily|midnight|hourly"
+    every = r"every\s+([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+"
+    five = r"\s+".join(fields)
+    pattern = rf"(?i)^\s*((cron_)?tz=\S+\s+)?(@({words}|{every})|{five})\s*$"
+    return [
+        rule(
+            f"self.matches(r'{pattern}')",
+            "schedule must be five fields of cron or a word such as @daily; write it like '0 2 * * *' or '@every 1h30m'",
+        )
+    ]
+
+
+def _cron_field(value: str) -> str:
+    """Return the pattern of one field of cron: a list of values and ranges with steps."""
+    item = f"([*?]|({value})(-({value}))?)(/[0-9]+)?"
+    return f"{item}(,{item})*"
