@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from airspark.crds import application, rules, status
-from airspark.crds.types import Schema, flag, integer, struct, text
+from airspark.crds.types import Schema, checked, flag, integer, struct, text
 from airspark.project import ROOT
 
 FOLDER = ROOT / "charts/airspark/charts/spark-operator/crds"
@@ -55,17 +55,15 @@ def spark_application() -> Schema:
 
 def scheduled_spark_application() -> Schema:
     """Return the CustomResourceDefinition of ScheduledSparkApplications."""
-    checked = "x-kubernetes-validations"
     spec = struct(
         {
-            "schedule": text("Cron schedule", maxLength=rules.SCHEDULE_LENGTH, **{checked: rules.schedule()}),
+            "schedule": checked(text("Cron schedule", maxLength=rules.SCHEDULE_LENGTH), rules.schedule()),
             "timeZone": text("IANA time zone of the schedule, by default UTC"),
             "template": application.spec("Spec of the applications that are made"),
             "suspend": flag("Whether no further runs begin"),
-            "concurrencyPolicy": text(
-                "What happens when a run is due and another has not ended: Allow both, Forbid the new, Replace the old",
-                maxLength=rules.TEXT_LENGTH,
-                **{checked: rules.concurrency()},
+            "concurrencyPolicy": checked(
+                text("When a run is due and another has not ended: Allow both, Forbid the new, Replace the old"),
+                rules.concurrency(),
             ),
             "successfulRunHistoryLimit": integer("How many runs that succeeded are kept, by default 1"),
             "failedRunHistoryLimit": integer("How many runs that failed are kept, by default 1"),
@@ -104,7 +102,7 @@ def _definition(kind: str, short: str, spec: Schema, reported: Schema, columns: 
         "spec": spec,
         "status": reported,
     }
-    root = struct(properties, required=("metadata", "spec"), **{"x-kubernetes-validations": rules.name(kind)})
+    root = checked(struct(properties, required=("metadata", "spec")), rules.name(kind))
     version = {
         "name": "v1beta2",
         "served": True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airspark.crds import pods, rules
 from airspark.crds.kubernetes_types import QUANTITY, kubernetes
-from airspark.crds.types import Schema, array, flag, integer, mapping, struct, text
+from airspark.crds.types import Schema, array, checked, flag, integer, mapping, struct, text
 
 REQUIRED = ("type", "sparkVersion", "mainApplicationFile", "driver", "executor")
 
@@ -16,17 +16,14 @@ def spec(about: str) -> Schema:
         about: its description.
     """
     fields = _program() | _pods() | _life() | _access()
-    return struct(fields, about, required=REQUIRED, **{"x-kubernetes-validations": rules.application()})
+    return checked(struct(fields, about, required=REQUIRED), rules.application())
 
 
 def _program() -> dict[str, Schema]:
     """Return the fields that say what runs."""
-    factor = text(
-        "Share of the memory that is added beside the heap, by default 0.1, and 0.4 for Python and R",
-        maxLength=rules.TEXT_LENGTH,
-        **{"x-kubernetes-validations": rules.factor("memoryOverheadFactor")},
-    )
-    conf = mapping(about="Spark properties; fields of this spec win over them", **{"x-kubernetes-validations": rules.spark_conf()})
+    share = text("Memory beside the heap as a share of it, by default 0.1, and 0.4 for Python and R", maxLength=rules.TEXT_LENGTH)
+    factor = checked(share, rules.factor("memoryOverheadFactor"))
+    conf = checked(mapping(about="Spark properties; fields of this spec win over them"), rules.spark_conf())
     lists = {
         "jars": "Jars on the class path of driver and executors",
         "files": "Files in the working directory of each executor",
@@ -52,7 +49,9 @@ def _program() -> dict[str, Schema]:
         "hadoopConf": mapping(about="Hadoop properties, without the prefix spark.hadoop"),
         "sparkConfigMap": text("ConfigMap with Spark's configuration files"),
         "hadoopConfigMap": text("ConfigMap with Hadoop's configuration files"),
-        "deps": struct({field: array(text(), about) for field, about in lists.items()}, "What the application needs beside its file"),
+        "deps": struct(
+            {field: array(text(), about) for field, about in lists.items()}, "What the application needs beside its file"
+        ),
         "memoryOverheadFactor": factor,
     }
 
@@ -61,7 +60,9 @@ def _pods() -> dict[str, Schema]:
     """Return the fields that say where it runs."""
     bounds = {
         "enabled": flag("Whether Spark decides how many executors run"),
-        "initialExecutors": integer("Executors at the start; Spark takes the greatest of this, the minimum and executor.instances"),
+        "initialExecutors": integer(
+            "Executors at the start; Spark takes the greatest of this, the minimum and executor.instances"
+        ),
         "minExecutors": integer("Least number of executors; may be 0"),
         "maxExecutors": integer("Greatest number of executors"),
         "shuffleTrackingEnabled": flag("Whether executors with shuffle data are kept, by default true"),
@@ -78,9 +79,7 @@ def _pods() -> dict[str, Schema]:
         "volumes": pods.volumes("Volumes that driver and executors mount"),
         "labels": mapping(about="Labels that Airflow's provider writes here; pods take theirs from driver and executor"),
         "nodeSelector": mapping(about="Labels of the nodes that may run driver and executors"),
-        "dynamicAllocation": struct(
-            bounds, "Executors as many as the work needs", **{"x-kubernetes-validations": rules.dynamic_allocation()}
-        ),
+        "dynamicAllocation": checked(struct(bounds, "Executors as many as the work needs"), rules.dynamic_allocation()),
         "batchScheduler": text("Scheduler that places all pods of the application at once"),
         "batchSchedulerOptions": struct(scheduling, "Settings of the batch scheduler"),
         "driverPodDisruptionBudget": flag("Whether the driver's pod is protected from voluntary evictions"),
@@ -123,16 +122,14 @@ def _access() -> dict[str, Schema]:
         "metricsPropertiesFile": text("Path of a metrics.properties in the image"),
         "prometheus": struct(exporter, "The JMX exporter for Prometheus", required=("jmxExporterJar",)),
     }
-    address = text("Host and path of the Ingress, with {{$appName}} and {{$appNamespace}}", maxLength=1024)
+    address = text("Host and path of the Ingress, with {{$appName}} and {{$appNamespace}}", maxLength=rules.ADDRESS_LENGTH)
     ingress = struct(_service() | {"ingressURLFormat": address}, required=("servicePort", "servicePortName"))
     return {
         "monitoring": struct(monitoring, "Metrics of the pods", required=("exposeDriverMetrics", "exposeExecutorMetrics")),
         "sparkUIOptions": struct(_service(), "Service and Ingress of the application's user interface"),
-        "driverIngressOptions": array(
-            ingress,
-            "Services and Ingresses of further ports of the driver",
-            maxItems=64,
-            **{"x-kubernetes-validations": rules.driver_ingresses()},
+        "driverIngressOptions": checked(
+            array(ingress, "Services and Ingresses of further ports of the driver", maxItems=rules.MOST_PORTS),
+            rules.driver_ingresses(),
         ),
     }
 

@@ -48,7 +48,7 @@ def kubernetes(name: str, loose: bool = False) -> Schema:
 
     Args:
         name: the type of the core API group, such as `Toleration`, or a full name of the definitions.
-        loose: whether no field is required, for a template that is only a part of a pod.
+        loose: whether no field is required and unknown ones are kept, for a template that is only a part of a pod.
 
     Returns:
         Types, formats and required fields, without descriptions, defaults and list types: the API server checks the
@@ -59,7 +59,9 @@ def kubernetes(name: str, loose: bool = False) -> Schema:
         return dict(LEAVES[full])
     definition = _definitions()[full]
     without = LEFT_OUT.get(full, set())
-    return _structural({**definition, "properties": {k: v for k, v in definition["properties"].items() if k not in without}}, loose)
+    return _structural(
+        {**definition, "properties": {k: v for k, v in definition["properties"].items() if k not in without}}, loose
+    )
 
 
 def _structural(node: dict[str, Any], loose: bool) -> Schema:
@@ -76,6 +78,8 @@ def _structural(node: dict[str, Any], loose: bool) -> Schema:
         schema["additionalProperties"] = _structural(node["additionalProperties"], loose)
     if node.get("properties"):
         schema["properties"] = {key: _structural(part, loose) for key, part in sorted(node["properties"].items())}
+        # a nested object with known fields prunes again, so that each has to be told
+        schema |= {"x-kubernetes-preserve-unknown-fields": True} if loose else {}
     if node.get("required") and not loose:
         schema["required"] = sorted(node["required"])
     return schema

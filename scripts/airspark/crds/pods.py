@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from airspark.crds import rules
 from airspark.crds.kubernetes_types import CORE, kubernetes
-from airspark.crds.types import NAME_LENGTH, Schema, array, described, flag, integer, mapping, struct, text
+from airspark.crds.types import NAME_LENGTH, Schema, array, checked, described, flag, integer, mapping, struct, text
 
 
 def volumes(about: str) -> Schema:
     """Return the schema of volumes, each of another name."""
     volume = kubernetes("Volume")
     volume["properties"]["name"]["maxLength"] = NAME_LENGTH
-    return array(volume, about, maxItems=rules.MOST_VOLUMES, **{"x-kubernetes-validations": rules.unique("volumes")})
+    return checked(array(volume, about, maxItems=rules.MOST_VOLUMES), rules.unique("volumes"))
 
 
 def driver() -> Schema:
@@ -22,7 +22,7 @@ def driver() -> Schema:
         "serviceAnnotations": mapping(about="Annotations of the Service that executors reach the driver by"),
         "serviceLabels": mapping(about="Labels of the Service that executors reach the driver by"),
     }
-    return struct(_shared("driver") | own, "The pod that runs the driver", **_checked("driver"))
+    return checked(struct(_shared("driver") | own, "The pod that runs the driver"), rules.role("driver"))
 
 
 def executor() -> Schema:
@@ -31,12 +31,7 @@ def executor() -> Schema:
         "instances": integer("How many executors run, without dynamic allocation", minimum=1),
         "deleteOnTermination": flag("Whether executors' pods are deleted when they end"),
     }
-    return struct(_shared("executor") | own, "The pods that run executors", **_checked("executor"))
-
-
-def _checked(role: str) -> dict[str, list[rules.Rule]]:
-    """Return the rules of a role as a keyword."""
-    return {"x-kubernetes-validations": rules.role(role)}
+    return checked(struct(_shared("executor") | own, "The pods that run executors"), rules.role("executor"))
 
 
 def _template(role: str) -> Schema:
@@ -46,7 +41,7 @@ def _template(role: str) -> Schema:
     listed["maxItems"] = rules.MOST_VOLUMES
     listed["items"]["properties"]["name"]["maxLength"] = NAME_LENGTH
     about = f"Pod that the {role}'s is made from; other fields of the {role} win over it"
-    return described(template, about, **{"x-kubernetes-preserve-unknown-fields": True})
+    return described(template, about)
 
 
 def _mounts(role: str) -> Schema:
@@ -58,7 +53,7 @@ def _mounts(role: str) -> Schema:
 
 def _bounded(about: str, checks: list[rules.Rule]) -> Schema:
     """Return the schema of a short text with rules."""
-    return text(about, maxLength=rules.TEXT_LENGTH, **{"x-kubernetes-validations": checks})
+    return checked(text(about, maxLength=rules.TEXT_LENGTH), checks)
 
 
 def _pairs(about: str, *fields: str) -> Schema:
@@ -70,7 +65,9 @@ def _resources(role: str) -> dict[str, Schema]:
     """Return the fields of cores, memory and devices."""
     return {
         "cores": integer(f"Cores as Spark counts them (spark.{role}.cores)", minimum=1),
-        "coreRequest": _bounded("CPU request of the container, by default cores", rules.quantity(f"{role}.coreRequest", zero=True)),
+        "coreRequest": _bounded(
+            "CPU request of the container, by default cores", rules.quantity(f"{role}.coreRequest", zero=True)
+        ),
         "coreLimit": _bounded("CPU limit of the container, by default none", rules.quantity(f"{role}.coreLimit", zero=False)),
         "memory": _bounded(f"Heap of the JVM (spark.{role}.memory)", rules.size(f"{role}.memory")),
         "memoryOverhead": _bounded("Memory beside the heap, in MiB if no unit is given", rules.size(f"{role}.memoryOverhead")),
@@ -105,7 +102,9 @@ def _shared(role: str) -> dict[str, Schema]:
         "nodeSelector": mapping(about="Labels of the nodes that may run the pod; not together with the application's"),
         "podSecurityContext": described(kubernetes("PodSecurityContext"), "Security context of the pod"),
         "ports": array(
-            struct({"name": text(), "protocol": text(), "containerPort": integer()}, required=("name", "protocol", "containerPort")),
+            struct(
+                {"name": text(), "protocol": text(), "containerPort": integer()}, required=("name", "protocol", "containerPort")
+            ),
             "Further ports of the container",
         ),
         "priorityClassName": text("PriorityClass of the pod"),

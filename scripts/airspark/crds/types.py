@@ -7,8 +7,8 @@ from typing import Any
 #: A schema or a part of one.
 Schema = dict[str, Any]
 
-#: Longer than any name that Kubernetes accepts in a pod; a bound makes the cost of rules computable.
-NAME_LENGTH = 253
+#: Longest name of a volume that Kubernetes accepts in a pod; a bound makes the cost of rules computable.
+NAME_LENGTH = 63
 
 
 def text(about: str = "", **more: Any) -> Schema:
@@ -64,6 +64,11 @@ def struct(properties: dict[str, Schema], about: str = "", required: tuple[str, 
 def described(schema: Schema, about: str, **more: Any) -> Schema:
     """Return a schema with a description and further keywords."""
     return _described(schema, about, more)
+
+
+def checked(schema: Schema, rules: list[dict[str, Any]]) -> Schema:
+    """Return a schema with rules in CEL."""
+    return schema | {"x-kubernetes-validations": rules}
 
 
 def _described(schema: Schema, about: str, more: Schema) -> Schema:
