@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from airspark_operator import kinds, launch, lifecycle, metrics, names, observe, times, unsupported, validate
+from airspark_operator import build, kinds, launch, lifecycle, metrics, names, observe, services, times, unsupported, validate
 from airspark_operator.api import Api, Refused
 from airspark_operator.events import tell
 from airspark_operator.kinds import Object
@@ -109,7 +109,8 @@ class Applications:
         try:
             if problem:
                 raise Invalid(problem)
-            pod = await launch.launch(self.api, app, wanted, self.settings.defaults)
+            made = build.objects(app, wanted, self.settings.defaults)
+            pod = await launch.launch(self.api, app, made)
         except Invalid as invalid:
             refused = lifecycle.not_submitted(app, status, "InvalidSpec", str(invalid), self.now(), final=True)
             await self.write(app, refused)
@@ -122,7 +123,7 @@ class Applications:
         view = observe.view(pod)
         self.store.put_pod(key_of(app), view)
         ignored = unsupported.ignored(app["spec"])
-        info = self._driver_info(app, view)
+        info = {"podName": view.name, "podUID": view.uid} | services.driver_info(made)
         log.info("Submitted as %s, driver pod %s", wanted.id, view.name, extra=_about(app))
         changed = await self.write(app, lifecycle.submitted(app, status, wanted, info, ignored, self.now()))
         self._count_submission(app, changed, pod)
@@ -143,14 +144,6 @@ class Applications:
         step = lifecycle.not_submitted(app, status, reason, message, self.now())
         await self.write(app, step)
         return step.wait
-
-    def _driver_info(self, app: Object, driver: PodView) -> Object:
-        """Return `status.driverInfo`."""
-        info: Object = {"podName": driver.name, "podUID": driver.uid}
-        if self.settings.defaults.ui_service:
-            service = names.ui_service_name(app)
-            info |= {"webUIServiceName": service, "webUIPort": 4040, "webUIAddress": f"{service}.{key_of(app)[0]}.svc:4040"}
-        return info
 
     async def _tidy(self, app: Object, executors: tuple[PodView, ...]) -> None:
         """Remove what an ended application does not need, executors that nobody will use among it."""

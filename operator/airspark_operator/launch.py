@@ -18,6 +18,8 @@ BESIDE = (
     ("v1", "ConfigMap"),
     ("networking.k8s.io/v1", "Ingress"),
     ("policy/v1", "PodDisruptionBudget"),
+    ("scheduling.volcano.sh/v1beta1", "PodGroup"),
+    ("scheduling.x-k8s.io/v1alpha1", "PodGroup"),
 )
 
 
@@ -25,20 +27,24 @@ class Leftover(Exception):
     """A pod of another submission still has the driver's name; it is being deleted."""
 
 
-async def launch(api: Api, app: Object, submission: Submission, defaults: Defaults) -> Object:
+async def launch(api: Api, app: Object, wanted: list[Object]) -> Object:
     """Create what a submission needs and is not there yet, the driver pod last.
+
+    Args:
+        api: the API server.
+        app: the SparkApplication.
+        wanted: everything of the submission.
 
     Returns:
         The driver pod.
 
     Raises:
-        Invalid: if the spec cannot be built.
         Leftover: if the driver of another submission has to go first.
         Refused: if the API server says no.
         Unavailable: if it does not answer.
     """
-    *others, driver = build.objects(app, submission, defaults)
-    await asyncio.gather(*(_ensure(api, app, wanted) for wanted in others))
+    *others, driver = wanted
+    await asyncio.gather(*(_ensure(api, app, other) for other in others))
     return await _ensure(api, app, driver)
 
 

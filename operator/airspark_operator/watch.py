@@ -206,5 +206,5 @@ def application_of(pod: Object) -> Key | None:
 
 def _login(**told: Any) -> Any:
     """Log in as the pod's service account, or with the user's kubeconfig outside of a cluster."""
-    service_account = kopf.login_with_service_account(**told)  # type: ignore[no-untyped-call]
-    return service_account or kopf.login_with_kubeconfig(**told)  # type: ignore[no-untyped-call]
+    service_account = kopf.login_with_service_account(**told)
+    return service_account or kopf.login_with_kubeconfig(**told)

@@ -1,0 +1,57 @@
+"""Everything of one submission, from the spec alone."""
+
+from __future__ import annotations
+
+import yaml
+
+from airspark_operator import batch, conf, driver, executor, monitoring, names, services, spec
+from airspark_operator.kinds import Object
+from airspark_operator.settings import Defaults
+from airspark_operator.submission import Submission
+
+
+def objects(app: Object, submission: Submission, defaults: Defaults) -> list[Object]:
+    """Return all objects of a submission, the driver pod last.
+
+    Args:
+        app: the SparkApplication.
+        submission: which attempt it is.
+        defaults: what applies where the spec is silent.
+
+    Raises:
+        spec.Invalid: if the spec cannot be built.
+    """
+    properties = services.proxy(app, defaults) | conf.properties(app, submission, defaults)
+    return [
+        _config(app, submission, properties, defaults),
+        services.driver(app, submission.id, properties),
+        *services.user_interface(app, submission.id, properties, defaults),
+        *services.further_ports(app, submission.id, defaults),
+        *_disruption_budget(app, submission),
+        *batch.objects(app, submission.id),
+        driver.pod(app, submission, properties, defaults),
+    ]
+
+
+def _config(app: Object, submission: Submission, properties: dict[str, str], defaults: Defaults) -> Object:
+    """Return the ConfigMap: Spark's properties, the executors' template, the files of metrics."""
+    template = executor.template(app, submission, properties, defaults)
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": spec.metadata(app, names.config_name(app, submission), submission.id),
+        "data": {
+            conf.PROPERTIES_FILE: conf.text(properties),
+            conf.TEMPLATE_FILE: yaml.safe_dump(template, sort_keys=False),
+            **monitoring.files(app),
+        },
+    }
+
+
+def _disruption_budget(app: Object, submission: Submission) -> list[Object]:
+    """Return a budget that keeps the driver from voluntary evictions, if the spec wants one."""
+    if not app["spec"].get("driverPodDisruptionBudget"):
+        return []
+    metadata = spec.metadata(app, names.driver_service_name(app).removesuffix("-svc"), submission.id)
+    wanted = {"maxUnavailable": 0, "selector": {"matchLabels": names.selector(app)}}
+    return [{"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": wanted}]

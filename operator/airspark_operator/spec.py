@@ -1,0 +1,72 @@
+"""Reading a SparkApplication's spec."""
+
+from __future__ import annotations
+
+from airspark_operator import kinds, names
+from airspark_operator.kinds import Object
+
+PYTHON, R = "Python", "R"
+
+
+class Invalid(Exception):
+    """A spec that cannot be built; the text is a sentence for people."""
+
+
+def of(app: Object, role: str) -> Object:
+    """Return `spec.driver` or `spec.executor`."""
+    found: Object = app["spec"].get(role) or {}
+    return found
+
+
+def language(app: Object) -> str:
+    """Return the language as Spark names it in `spark.kubernetes.resource.type`: `java`, `python` or `r`."""
+    return {PYTHON: "python", R: "r"}.get(app["spec"].get("type", ""), "java")
+
+
+def volumes(app: Object, role: str) -> list[Object]:
+    """Return the volumes that a role mounts; the others are not attached to its pods."""
+    wanted = {mount["name"] for mount in of(app, role).get("volumeMounts") or ()}
+    return [volume for volume in app["spec"].get("volumes") or () if volume["name"] in wanted | _own_mounts(app, role)]
+
+
+def _own_mounts(app: Object, role: str) -> set[str]:
+    """Return names of volumes that a role's sidecars, init containers and template mount."""
+    own = of(app, role)
+    template = (own.get("template") or {}).get("spec") or {}
+    containers = [
+        *(own.get("sidecars") or ()), *(own.get("initContainers") or ()),
+        *(template.get("containers") or ()), *(template.get("initContainers") or ()),
+    ]  # fmt: skip
+    return {mount["name"] for container in containers for mount in container.get("volumeMounts") or ()}
+
+
+def metadata(app: Object, name: str, submission_id: str, labels: dict[str, str] | None = None) -> Object:
+    """Return the metadata of something that belongs to a submission of an application, and is deleted with it.
+
+    Args:
+        app: the owner.
+        name: name of the object.
+        submission_id: the submission's id.
+        labels: labels beside those that everything has, which win over these.
+    """
+    owner = app["metadata"]
+    return {
+        "name": name,
+        "namespace": owner["namespace"],
+        "labels": (labels or {})
+        | {
+            kinds.LABEL_APP_NAME: names.label_value(owner["name"]),
+            kinds.LABEL_SUBMISSION_ID: submission_id,
+            kinds.LABEL_LAUNCHED: "true",
+        },
+        "ownerReferences": [
+            {
+                "apiVersion": kinds.API_VERSION,
+                "kind": kinds.APPLICATION,
+                "name": owner["name"],
+                "uid": owner["uid"],
+                "controller": True,
+                "blockOwnerDeletion": False,
+            }
+        ],
+    }

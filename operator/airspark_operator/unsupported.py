@@ -1,0 +1,63 @@
+"""Fields that are accepted and not acted on: each is named in the object's status, in a condition and in an Event."""
+
+from __future__ import annotations
+
+from airspark_operator import conf, kinds, spec
+from airspark_operator.batch import COSCHEDULING, VOLCANO, YUNIKORN
+from airspark_operator.kinds import Object
+
+#: Why, by field: the table of docs/sparkapplications.md.
+REASONS = {
+    "mode: client": "The driver always runs in its own pod, as with `cluster`",
+    'pythonVersion: "2"': "No supported Spark runs on Python 2; the image's Python 3 is used",
+    "executor.ports": "Spark replaces the ports of its own container in executor pods; they are open without being declared",
+    "executor.memoryLimit": "Spark sets the memory limit of executors to their request; raise `executor.memoryOverhead` instead",
+    "failureRetries, retryInterval": "kubeflow's operator does not act on them either; use `restartPolicy`",
+    "batchScheduler, other than volcano, yunikorn or kube-scheduler": "It becomes the scheduler of the pods, no more",
+    "batchSchedulerOptions.*": "Each scheduler knows only some of them, and without `batchScheduler` none applies",
+    "secrets[].secretType, other than Generic, GCPServiceAccount or HadoopDelegationToken": "Mounted, without a variable",
+    "volumes[] that no container mounts": "A volume without a mount is not attached to the pod",
+    "sparkConf: properties of the controller": "Decided by the controller: " + ", ".join(f"`{key}`" for key in conf.OWNED),
+    "sparkConf: properties of Spark's submission client": ", ".join(f"`{key}`" for key in conf.SUBMISSION_ONLY),
+}
+#: Options of each batch scheduler.
+OPTIONS = {VOLCANO: ("queue", "priorityClassName", "resources"), YUNIKORN: ("queue",), COSCHEDULING: ("resources",)}
+KNOWN_SECRETS = ("Generic", "GCPServiceAccount", "HadoopDelegationToken")
+
+
+def ignored(wanted: Object) -> list[str]:
+    """Return the paths of fields that are set and not acted on.
+
+    Args:
+        wanted: the spec of a SparkApplication.
+    """
+    found = ["mode"] if wanted.get("mode") == "client" else []
+    found += ["pythonVersion"] if wanted.get("pythonVersion") == "2" else []
+    executor = wanted.get("executor") or {}
+    found += [f"executor.{field}" for field in ("ports", "memoryLimit") if executor.get(field)]
+    found += [field for field in ("failureRetries", "retryInterval") if wanted.get(field) is not None]
+    found += _scheduling(wanted) + _secrets(wanted) + _volumes(wanted)
+    return found + [f"sparkConf.{key}" for key in conf.ignored(wanted.get("sparkConf") or {})]
+
+
+def _scheduling(wanted: Object) -> list[str]:
+    scheduler = wanted.get("batchScheduler")
+    known = OPTIONS.get(scheduler or "", ())
+    unknown = ["batchScheduler"] if scheduler and scheduler not in OPTIONS else []
+    options = wanted.get("batchSchedulerOptions") or {}
+    return unknown + [f"batchSchedulerOptions.{field}" for field in options if field not in known]
+
+
+def _secrets(wanted: Object) -> list[str]:
+    return [
+        f"{role}.secrets[{secret['name']}].secretType"
+        for role in (kinds.DRIVER, kinds.EXECUTOR)
+        for secret in (wanted.get(role) or {}).get("secrets") or ()
+        if secret["secretType"] not in KNOWN_SECRETS
+    ]
+
+
+def _volumes(wanted: Object) -> list[str]:
+    app = {"spec": wanted}
+    mounted = {volume["name"] for role in (kinds.DRIVER, kinds.EXECUTOR) for volume in spec.volumes(app, role)}
+    return [f"volumes[{volume['name']}]" for volume in wanted.get("volumes") or () if volume["name"] not in mounted]
