@@ -41,6 +41,7 @@ compile base/build.in base/build.txt "$@"
 compile <(cat spark/requirements.in airflow/requirements.in) airflow/requirements.txt \
   --override airflow/overrides.txt "$@"
 compile spark/requirements.in spark/requirements.txt --constraint airflow/requirements.txt
+compile operator/requirements.in operator/requirements.txt "$@"
 # The cloud providers fit older versions of a few packages only: everything is resolved anew, and the lock holds what differs.
 whole=$(mktemp)
 trap 'rm -f "$whole"' EXIT

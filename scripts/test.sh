@@ -27,6 +27,7 @@ lint() {
   step "ruff format" "$python" -m ruff format --check --quiet
   step "mypy" "$python" -m mypy
   step "shellcheck" .build/venv/bin/shellcheck scripts/*.sh images/*.sh images/*/*.sh images/kind-node/files/entrypoint \
+    images/spark/kubernetes/* \
     charts/airflow/files/*.sh charts/spark/files/scripts/*.sh charts/spark/files/connect/*.sh
 }
 
@@ -53,7 +54,7 @@ prepare() {
 fast() {
   prepare
   lint
-  step "tests of scripts and charts" "$python" -m pytest -q --numprocesses auto --dist loadfile tests/unit tests/charts
+  step "tests of scripts and charts" "$python" -m pytest -q --numprocesses auto --dist loadfile tests/unit tests/charts tests/operator
   step "tests of images" env AIRSPARK_REQUIRE_IMAGES=1 "$python" -m pytest -q -m "not long" tests/images
   step "tests of DAGs and Spark applications" inside
 }

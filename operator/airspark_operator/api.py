@@ -23,7 +23,6 @@ PLURALS = {
     "PodDisruptionBudget": "poddisruptionbudgets",
     "PodGroup": "podgroups",
     "Service": "services",
-    "PodGroup": "podgroups",
 }
 #: The API server is away, or asks for patience: the same call may succeed later.
 UNAVAILABLE = (aiohttp.ClientError, TimeoutError, OSError)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import yaml
+import json
 
 from airspark_operator import batch, conf, driver, executor, monitoring, names, services, spec
 from airspark_operator.kinds import Object
@@ -42,16 +42,19 @@ def _config(app: Object, submission: Submission, properties: dict[str, str], def
         "metadata": spec.metadata(app, names.config_name(app, submission), submission.id),
         "data": {
             conf.PROPERTIES_FILE: conf.text(properties),
-            conf.TEMPLATE_FILE: yaml.safe_dump(template, sort_keys=False),
+            conf.TEMPLATE_FILE: json.dumps(template, indent=1),  # JSON is YAML
             **monitoring.files(app),
         },
     }
 
 
 def _disruption_budget(app: Object, submission: Submission) -> list[Object]:
-    """Return a budget that keeps the driver from voluntary evictions, if the spec wants one."""
+    """Return a budget that keeps the driver from voluntary evictions, if the spec wants one.
+
+    For pods without a scalable owner, Kubernetes knows only a number that has to stay.
+    """
     if not app["spec"].get("driverPodDisruptionBudget"):
         return []
     metadata = spec.metadata(app, names.driver_service_name(app).removesuffix("-svc"), submission.id)
-    wanted = {"maxUnavailable": 0, "selector": {"matchLabels": names.selector(app)}}
+    wanted = {"minAvailable": 1, "selector": {"matchLabels": names.selector(app)}}
     return [{"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": wanted}]

@@ -72,7 +72,8 @@ def properties(app: Object, submission: Submission, defaults: Defaults) -> dict[
     """Return all properties: the chart's, under the spec's, under its fields, under what the controller decides."""
     given = _given(app, defaults)
     conf = given | _program(app, given) | _allocation(app["spec"], given)
-    conf |= _role(app, kinds.DRIVER, defaults) | _role(app, kinds.EXECUTOR, defaults) | monitoring.properties(app, conf)
+    conf |= _role(app, kinds.DRIVER, defaults) | _role(app, kinds.EXECUTOR, defaults)
+    conf |= monitoring.properties(app, conf)
     return conf | _decided(app, submission, conf, defaults)
 
 

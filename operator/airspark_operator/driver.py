@@ -30,11 +30,13 @@ def pod(app: Object, submission: Submission, conf: Mapping[str, str], defaults: 
     container["env"] = _environment(app, container.get("env") or [], submission, volumes.local_dirs(wanted, conf))
     wanted["restartPolicy"] = "Never"
     wanted["serviceAccountName"] = _account(app, wanted, defaults)
-    wanted["nodeSelector"] = (
+    nodes = (
         properties.prefixed(conf, "spark.kubernetes.node.selector.")
         | properties.prefixed(conf, "spark.kubernetes.driver.node.selector.")
         | (wanted.get("nodeSelector") or {})
     )
+    if nodes:
+        wanted["nodeSelector"] = nodes
     scheduler = conf.get("spark.kubernetes.driver.scheduler.name") or conf.get("spark.kubernetes.scheduler.name")
     if scheduler:
         wanted["schedulerName"] = scheduler
@@ -43,11 +45,13 @@ def pod(app: Object, submission: Submission, conf: Mapping[str, str], defaults: 
     if secrets:
         wanted["imagePullSecrets"] = secrets
     metadata = spec.metadata(app, names.driver_name(app), submission.id, _labels(app, made, submission, conf))
-    metadata["annotations"] = (
+    annotations = (
         properties.prefixed(conf, "spark.kubernetes.driver.annotation.")
         | batch.pod_annotations(app, kinds.DRIVER, conf)
         | (made["metadata"].get("annotations") or {})
     )
+    if annotations:
+        metadata["annotations"] = annotations
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": wanted}
 
 

@@ -106,7 +106,7 @@ def environment(app: Object, role: str, given: Iterable[Object], conf: Mapping[s
     A later one of a name replaces an earlier one, as it does in a container.
     """
     own, found = spec.of(app, role), list(given)
-    if app["spec"].get("sparkConfigMap"):
+    if app["spec"].get("sparkConfigMap") and role == kinds.DRIVER:  # which hands the files on to executors
         found.append({"name": "SPARK_CONF_DIR", "value": volumes.SPARK_FILES})
     if app["spec"].get("hadoopConfigMap"):
         found.append({"name": "HADOOP_CONF_DIR", "value": volumes.HADOOP_FILES})

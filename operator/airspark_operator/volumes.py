@@ -46,7 +46,10 @@ def attach(pod: Object, app: Object, role: str, conf: Mapping[str, str], config_
         for volume, mount in _of_properties(conf):
             found.append(volume)
             mounts.append(mount)
-    pod["volumes"], container["volumeMounts"] = found, mounts
+    if found:
+        pod["volumes"] = found
+    if mounts:
+        container["volumeMounts"] = mounts
 
 
 def _files(app: Object, own: Object, config_map: str) -> list[tuple[Object, str]]:

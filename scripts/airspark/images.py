@@ -85,10 +85,11 @@ IMAGES = {
         Image("spark", (BASE,), ("spark-apps",)),
         Image("airflow", (BASE, ("SPARK", "spark-runtime")), ("dags", "spark-apps")),
         Image("postgres", (BASE,)),
+        Image("operator", (BASE,), ("operator",)),
     )
 }
 #: What the charts run by default; the others are only built upon.
-LOADED = (IMAGES["postgres"], IMAGES["airflow"], IMAGES["spark"])
+LOADED = (IMAGES["postgres"], IMAGES["airflow"], IMAGES["spark"], IMAGES["operator"])
 
 # Debian's slim image, as Debian makes it: without manuals and translations, and with the package that only says that
 # /usr is merged, not the one that merges it with Perl.
