@@ -122,7 +122,7 @@ class Applications:
             return await self._refused(app, status, refusal)
         view = observe.view(pod)
         self.store.put_pod(key_of(app), view)
-        ignored = unsupported.ignored(app["spec"])
+        ignored = unsupported.ignored(app["spec"], self.settings.defaults)
         info = {"podName": view.name, "podUID": view.uid} | services.driver_info(made)
         log.info("Submitted as %s, driver pod %s", wanted.id, view.name, extra=_about(app))
         changed = await self.write(app, lifecycle.submitted(app, status, wanted, info, ignored, self.now()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from airspark_operator import conf, kinds, spec
 from airspark_operator.batch import COSCHEDULING, VOLCANO, YUNIKORN
 from airspark_operator.kinds import Object
+from airspark_operator.settings import Defaults
 
 #: Why, by field: the table of docs/sparkapplications.md.
 REASONS = {
@@ -17,6 +18,7 @@ REASONS = {
     "batchSchedulerOptions.*": "Each scheduler knows only some of them, and without `batchScheduler` none applies",
     "secrets[].secretType, other than Generic, GCPServiceAccount or HadoopDelegationToken": "Mounted, without a variable",
     "volumes[] that no container mounts": "A volume without a mount is not attached to the pod",
+    "sparkUIOptions.ingressAnnotations, sparkUIOptions.ingressTLS": "Without `spark.uiIngress.urlFormat` there is no Ingress",
     "sparkConf: properties of the controller": "Decided by the controller: " + ", ".join(f"`{key}`" for key in conf.OWNED),
     "sparkConf: properties of Spark's submission client": ", ".join(f"`{key}`" for key in conf.SUBMISSION_ONLY),
 }
@@ -25,18 +27,19 @@ OPTIONS = {VOLCANO: ("queue", "priorityClassName", "resources"), YUNIKORN: ("que
 KNOWN_SECRETS = ("Generic", "GCPServiceAccount", "HadoopDelegationToken")
 
 
-def ignored(wanted: Object) -> list[str]:
+def ignored(wanted: Object, defaults: Defaults) -> list[str]:
     """Return the paths of fields that are set and not acted on.
 
     Args:
         wanted: the spec of a SparkApplication.
+        defaults: what the chart says about user interfaces.
     """
     found = ["mode"] if wanted.get("mode") == "client" else []
     found += ["pythonVersion"] if wanted.get("pythonVersion") == "2" else []
     executor = wanted.get("executor") or {}
     found += [f"executor.{field}" for field in ("ports", "memoryLimit") if executor.get(field)]
     found += [field for field in ("failureRetries", "retryInterval") if wanted.get(field) is not None]
-    found += _scheduling(wanted) + _secrets(wanted) + _volumes(wanted)
+    found += _scheduling(wanted) + _secrets(wanted) + _volumes(wanted) + _user_interface(wanted, defaults)
     return found + [f"sparkConf.{key}" for key in conf.ignored(wanted.get("sparkConf") or {})]
 
 
@@ -46,6 +49,14 @@ def _scheduling(wanted: Object) -> list[str]:
     unknown = ["batchScheduler"] if scheduler and scheduler not in OPTIONS else []
     options = wanted.get("batchSchedulerOptions") or {}
     return unknown + [f"batchSchedulerOptions.{field}" for field in options if field not in known]
+
+
+def _user_interface(wanted: Object, defaults: Defaults) -> list[str]:
+    options = wanted.get("sparkUIOptions") or {}
+    if not defaults.ui_service:
+        return ["sparkUIOptions"] if options else []
+    ingress = [] if defaults.ingress_url_format else ["ingressAnnotations", "ingressTLS"]
+    return [f"sparkUIOptions.{field}" for field in ingress if options.get(field)]
 
 
 def _secrets(wanted: Object) -> list[str]:
