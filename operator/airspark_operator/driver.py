@@ -30,6 +30,7 @@ def pod(app: Object, submission: Submission, conf: Mapping[str, str], defaults: 
     container["env"] = _environment(app, container.get("env") or [], submission, volumes.local_dirs(wanted, conf))
     wanted["restartPolicy"] = "Never"
     wanted["serviceAccountName"] = _account(app, wanted, defaults)
+    wanted["automountServiceAccountToken"] = True
     nodes = (
         properties.prefixed(conf, "spark.kubernetes.node.selector.")
         | properties.prefixed(conf, "spark.kubernetes.driver.node.selector.")

@@ -29,3 +29,4 @@ class AirsparkValues(Values):
     events: Claim
     airflow: dict[str, Any]
     spark: dict[str, Any]
+    sparkOperator: dict[str, Any]

@@ -21,9 +21,15 @@ from airspark.charts.common import Values
 from airspark.charts.reference import contract_page, reference
 from airspark.charts.schema import refused_keys, schema
 from airspark.charts.spark import SparkValues
+from airspark.charts.spark_operator import SparkOperatorValues
 from airspark.project import ROOT, Failure, versions
 
-CHARTS: dict[str, type[Values]] = {"airspark": AirsparkValues, "airflow": AirflowValues, "spark": SparkValues}
+CHARTS: dict[str, type[Values]] = {
+    "airspark": AirsparkValues,
+    "airflow": AirflowValues,
+    "spark": SparkValues,
+    "spark-operator": SparkOperatorValues,
+}
 
 
 def chart_yaml(text: str, version: str) -> str:
