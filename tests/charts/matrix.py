@@ -12,6 +12,7 @@ from rendering import NAMESPACE, Object, render
 NARROW: Object = {
     "airflow": {"networkPolicies": {"tasks": {"extraEgress": []}}},
     "spark": {"networkPolicies": {"worker": {"extraEgress": []}, "connect": {"extraEgress": []}}},
+    "sparkOperator": {"networkPolicies": {"applications": {"extraEgress": []}}},
 }
 
 POD = Endpoint("pod", "10.244.1.1", "other", {"app": "x"}, {"kubernetes.io/metadata.name": "other"})
@@ -39,6 +40,8 @@ TARGETS = {
     "spark-history": ["18080"],
     "spark-connect": ["4040", "7078", "7079", "15002"],
     "spark-helm-test": ["4040", "7078", "7079"],
+    "spark-operator": ["8080"],
+    "spark-application": ["4040", "7078", "7079", "40000"],
     "DNS": ["53", "53/UDP"],
     "node's DNS": ["53/UDP"],
     "Kubernetes API": ["443", "6443"],

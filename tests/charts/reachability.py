@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+
+from airspark_operator import build, submission
+from airspark_operator.settings import from_object
 
 Object = dict[str, Any]
 LAST_PORT = 65535
@@ -41,7 +45,7 @@ def endpoint(pod: Object, namespace: str, number: int) -> Endpoint:
         for container in pod["spec"]["containers"]
         for port in container.get("ports", [])
     }
-    name = labels.get("component", pod["metadata"].get("name", ""))
+    name = labels.get("component", pod["metadata"].get("name", "").removesuffix("-driver"))
     here = {"kubernetes.io/metadata.name": namespace}
     return Endpoint(name, f"10.244.0.{number + 1}", namespace, labels, here, ports)
 
@@ -59,12 +63,30 @@ def pod_templates(objects: list[Object]) -> Iterator[Object]:
             case "ConfigMap" if item["metadata"]["name"].endswith("-pod-templates"):
                 for text in item["data"].values():
                     yield yaml.safe_load(text)
+            case "ConfigMap" if item["metadata"]["name"].endswith("-spark-operator"):
+                yield from application_pods([item])
+
+
+def application_pods(objects: list[Object]) -> list[Object]:
+    """Return driver and executor of a SparkApplication, as the controller makes them with the settings of the chart."""
+    settings = next(
+        item["data"]["settings.json"]
+        for item in objects
+        if item["kind"] == "ConfigMap" and item["metadata"]["name"].endswith("-spark-operator")
+    )
+    spec = {"type": "Python", "sparkVersion": "4.2.1", "mainApplicationFile": "local:///main.py", "driver": {}, "executor": {}}
+    metadata = {"name": "spark-application", "namespace": "airspark", "uid": "11111111-2222-3333-4444-555555555555"}
+    app = {"metadata": metadata, "spec": spec}
+    defaults = from_object(json.loads(settings)).defaults
+    made = build.objects(app, submission.submission(app, 0, 1), defaults)
+    executor = json.loads(made[0]["data"]["pod-spec-template.yml"])
+    return [made[-1], executor | {"metadata": executor["metadata"] | {"name": "spark-application"}}]
 
 
 def endpoints(objects: list[Object], namespace: str) -> dict[str, Endpoint]:
     """Return one end for each component of the objects."""
-    templates = {pod["metadata"]["labels"].get("component", ""): pod for pod in pod_templates(objects)}
-    return {name: endpoint(pod, namespace, number) for number, (name, pod) in enumerate(templates.items())}
+    found = (endpoint(pod, namespace, number) for number, pod in enumerate(pod_templates(objects)))
+    return {end.name: end for end in found}
 
 
 def selects(selector: Object, labels: dict[str, str]) -> bool:

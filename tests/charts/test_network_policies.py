@@ -21,44 +21,51 @@ CASES: list[Object] = yaml.safe_load((HERE / "network-policies.yaml").read_text(
 NAMES = {
     "api": "api-server", "sched": "scheduler", "dagp": "dag-processor", "trig": "triggerer", "task": "worker",
     "boot": "bootstrap", "test": "helm-test", "db": "postgresql", "master": "spark-master", "exec": "spark-worker",
-    "hist": "spark-history", "sboot": "spark-bootstrap", "stest": "spark-helm-test", "pod": "pod", "out": "outside",
+    "hist": "spark-history", "sboot": "spark-bootstrap", "stest": "spark-helm-test",
+    "oper": "spark-operator", "app": "spark-application", "pod": "pod",
+    "out": "outside",
 }  # fmt: skip
 
 # A row is a target, a column who connects.
 DEFAULTS = """
-                     | api | sched | dagp | trig | task | boot | test | db | master | exec | hist | sboot | stest | pod | out
-api-server:8080      |     |       |      |      |  x   |      |  x   |    |        |      |      |       |       |     |
-triggerer:8794       |  x  |       |      |      |      |      |      |    |        |      |      |       |       |     |
-worker:4040          |     |       |      |      |      |      |      |    |   x    |      |      |       |       |     |
-worker:4056          |     |       |      |      |      |      |      |    |   x    |      |      |       |       |     |
-worker:7078          |     |       |      |      |      |      |      |    |   x    |  x   |      |       |       |     |
-worker:7079          |     |       |      |      |      |      |      |    |   x    |  x   |      |       |       |     |
-worker:7094          |     |       |      |      |      |      |      |    |   x    |  x   |      |       |       |     |
-worker:7095          |     |       |      |      |      |      |      |    |   x    |  x   |      |       |       |     |
-worker:7096          |     |       |      |      |      |      |      |    |        |      |      |       |       |     |
-postgresql:5432      |  x  |   x   |  x   |  x   |      |  x   |  x   |    |        |      |      |       |       |     |
-spark-master:6066    |     |       |      |      |      |      |      |    |        |      |      |       |       |     |
-spark-master:7077    |     |       |      |      |  x   |      |      |    |        |  x   |      |       |   x   |     |
-spark-master:8080    |     |       |      |      |  x   |      |      |    |        |      |      |       |   x   |     |
-spark-worker:7078    |     |       |      |      |  x   |      |      |    |   x    |  x   |      |       |   x   |     |
-spark-worker:8081    |     |       |      |      |  x   |      |      |    |   x    |  x   |      |       |   x   |     |
-spark-worker:40000   |     |       |      |      |  x   |      |      |    |        |  x   |      |       |   x   |     |
-spark-history:18080  |     |       |      |      |      |      |      |    |        |      |      |       |   x   |     |
-spark-helm-test:4040 |     |       |      |      |      |      |      |    |   x    |      |      |       |       |     |
-spark-helm-test:7078 |     |       |      |      |      |      |      |    |   x    |  x   |      |       |       |     |
-spark-helm-test:7079 |     |       |      |      |      |      |      |    |   x    |  x   |      |       |       |     |
-DNS:53               |  x  |   x   |  x   |  x   |  x   |  x   |  x   |    |   x    |  x   |  x   |   x   |   x   |     |
-DNS:53/UDP           |  x  |   x   |  x   |  x   |  x   |  x   |  x   |    |   x    |  x   |  x   |   x   |   x   |     |
-node's DNS:53/UDP    |  x  |   x   |  x   |  x   |  x   |  x   |  x   |    |   x    |  x   |  x   |   x   |   x   |     |
-Kubernetes API:443   |  x  |   x   |      |      |  x   |  x   |      |    |        |  x   |      |   x   |       |     |
-Kubernetes API:6443  |  x  |   x   |      |      |  x   |  x   |      |    |        |  x   |      |   x   |       |     |
-database:5432        |     |       |      |      |  x   |      |      |    |        |  x   |      |       |       |     |
-database:6432        |     |       |      |      |  x   |      |      |    |        |  x   |      |       |       |     |
-outside:22           |     |       |      |      |  x   |      |      |    |        |  x   |      |       |       |     |
-outside:443          |  x  |   x   |      |      |  x   |  x   |      |    |        |  x   |      |   x   |       |     |
-outside:4318         |     |       |      |      |  x   |      |      |    |        |  x   |      |       |       |     |
-outside:9000         |     |       |      |      |  x   |      |      |    |        |  x   |      |       |       |     |
-outside:9200         |     |       |      |      |  x   |      |      |    |        |  x   |      |       |       |     |
+                        |api |sched | dagp| trig| task| boot| test| db| master| exec| hist|sboot |stest | oper|app |pod |out
+api-server:8080         |    |      |     |     |  x  |     |  x  |   |       |     |     |      |      |     |    |    |
+triggerer:8794          | x  |      |     |     |     |     |     |   |       |     |     |      |      |     |    |    |
+worker:4040             |    |      |     |     |     |     |     |   |   x   |     |     |      |      |     |    |    |
+worker:4056             |    |      |     |     |     |     |     |   |   x   |     |     |      |      |     |    |    |
+worker:7078             |    |      |     |     |     |     |     |   |   x   |  x  |     |      |      |     |    |    |
+worker:7079             |    |      |     |     |     |     |     |   |   x   |  x  |     |      |      |     |    |    |
+worker:7094             |    |      |     |     |     |     |     |   |   x   |  x  |     |      |      |     |    |    |
+worker:7095             |    |      |     |     |     |     |     |   |   x   |  x  |     |      |      |     |    |    |
+worker:7096             |    |      |     |     |     |     |     |   |       |     |     |      |      |     |    |    |
+postgresql:5432         | x  |  x   |  x  |  x  |     |  x  |  x  |   |       |     |     |      |      |     |    |    |
+spark-master:6066       |    |      |     |     |     |     |     |   |       |     |     |      |      |     |    |    |
+spark-master:7077       |    |      |     |     |  x  |     |     |   |       |  x  |     |      |  x   |     |    |    |
+spark-master:8080       |    |      |     |     |  x  |     |     |   |       |     |     |      |  x   |     |    |    |
+spark-worker:7078       |    |      |     |     |  x  |     |     |   |   x   |  x  |     |      |  x   |     |    |    |
+spark-worker:8081       |    |      |     |     |  x  |     |     |   |   x   |  x  |     |      |  x   |     |    |    |
+spark-worker:40000      |    |      |     |     |  x  |     |     |   |       |  x  |     |      |  x   |     |    |    |
+spark-history:18080     |    |      |     |     |     |     |     |   |       |     |     |      |  x   |     |    |    |
+spark-helm-test:4040    |    |      |     |     |     |     |     |   |   x   |     |     |      |      |     |    |    |
+spark-helm-test:7078    |    |      |     |     |     |     |     |   |   x   |  x  |     |      |      |     |    |    |
+spark-helm-test:7079    |    |      |     |     |     |     |     |   |   x   |  x  |     |      |      |     |    |    |
+spark-operator:8080     |    |      |     |     |     |     |     |   |       |     |     |      |      |     |    |    |
+spark-application:4040  |    |      |     |     |     |     |     |   |       |     |     |      |      |     | x  |    |
+spark-application:7078  |    |      |     |     |     |     |     |   |       |     |     |      |      |     | x  |    |
+spark-application:7079  |    |      |     |     |     |     |     |   |       |     |     |      |      |     | x  |    |
+spark-application:40000 |    |      |     |     |     |     |     |   |       |     |     |      |      |     | x  |    |
+DNS:53                  | x  |  x   |  x  |  x  |  x  |  x  |  x  |   |   x   |  x  |  x  |  x   |  x   |  x  | x  |    |
+DNS:53/UDP              | x  |  x   |  x  |  x  |  x  |  x  |  x  |   |   x   |  x  |  x  |  x   |  x   |  x  | x  |    |
+node's DNS:53/UDP       | x  |  x   |  x  |  x  |  x  |  x  |  x  |   |   x   |  x  |  x  |  x   |  x   |  x  | x  |    |
+Kubernetes API:443      | x  |  x   |     |     |  x  |  x  |     |   |       |  x  |     |  x   |      |  x  | x  |    |
+Kubernetes API:6443     | x  |  x   |     |     |  x  |  x  |     |   |       |  x  |     |  x   |      |  x  | x  |    |
+database:5432           |    |      |     |     |  x  |     |     |   |       |  x  |     |      |      |     | x  |    |
+database:6432           |    |      |     |     |  x  |     |     |   |       |  x  |     |      |      |     | x  |    |
+outside:22              |    |      |     |     |  x  |     |     |   |       |  x  |     |      |      |     | x  |    |
+outside:443             | x  |  x   |     |     |  x  |  x  |     |   |       |  x  |     |  x   |      |  x  | x  |    |
+outside:4318            |    |      |     |     |  x  |     |     |   |       |  x  |     |      |      |     | x  |    |
+outside:9000            |    |      |     |     |  x  |     |     |   |       |  x  |     |      |      |     | x  |    |
+outside:9200            |    |      |     |     |  x  |     |     |   |       |  x  |     |      |      |     | x  |    |
 """
 
 
@@ -134,7 +141,7 @@ def should_carry_an_arrow_comment_for_each_rule(values: Object) -> None:
     assert len(documents) == len(policies(render(values)))
     for document in documents:
         spec = yaml.safe_load(document)["spec"]
-        component = spec["podSelector"]["matchLabels"]["component"]
+        component = spec["podSelector"]["matchLabels"].get("component", "spark-application")
         for direction, pattern in (("ingress", rf"    # .+ --> {component}"), ("egress", rf"    # {component} --> .+")):
             part = re.search(rf"^  {direction}:.*\n((?:    .*\n?)*)", document, flags=re.MULTILINE)
             lines = part[1].splitlines() if part else []
@@ -157,9 +164,11 @@ def should_list_every_path_in_the_documentation() -> None:
 
 
 def should_make_no_policy_if_networkpolicies_enabled_is_false() -> None:
-    for chart in ("airflow", "spark"):
-        left = policies(render(nested(f"{chart}.networkPolicies.enabled", False)))
-        assert left and chart not in {item["metadata"]["labels"]["tier"] for item in left}
+    charts = {"airflow", "spark", "sparkOperator"}
+    for chart in charts:
+        documents = text(nested(f"{chart}.networkPolicies.enabled", False)).split("\n---\n")
+        of = [re.search(r"# Source: airspark/charts/(\w+)/", part) for part in documents if "\nkind: NetworkPolicy\n" in part]
+        assert {found[1] for found in of if found} == charts - {chart}
 
 
 @pytest.mark.parametrize("version", ["1.34", "1.37"])

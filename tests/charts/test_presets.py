@@ -10,6 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from cases import Rendered
+from reachability import application_pods
 from rendering import CHARTS, CUSTOM, LOADER, Object, render, task_pod
 
 PRESETS = sorted(path.stem for path in (CHARTS / "airspark/presets").glob("*.yaml"))
@@ -198,10 +199,11 @@ def should_decommission_spot_workers_within_the_clouds_warning(name: str) -> Non
 def should_hang_a_clouds_identity_on_the_accounts_of_tasks_and_executors_if_the_commented_lines_are_used(name: str) -> None:
     identity = CLOUDS[name].identity
     lines = [line for line in _text(name).splitlines() if identity in line]
-    assert len(lines) == 2 and all(line.strip().startswith("# ") for line in lines)
+    assert len(lines) == 3 and all(line.strip().startswith("# ") for line in lines)
     given: dict[str, Any] = {
         "airflow": {"workers": {"serviceAccount": {"annotations": {identity: "tasks"}}}},
         "spark": {"serviceAccount": {"annotations": {identity: "executors"}}},
+        "sparkOperator": {"spark": {"serviceAccount": {"annotations": {identity: "applications"}}}},
     }
     objects = render(given, files=(f"airspark/presets/{name}.yaml",))
     found = Rendered(objects)
@@ -209,6 +211,8 @@ def should_hang_a_clouds_identity_on_the_accounts_of_tasks_and_executors_if_the_
         account = found.find("ServiceAccount", spec["serviceAccountName"])
         assert account["metadata"]["annotations"] == {identity: who}
         assert spec["automountServiceAccountToken"] is False
+    driver = found.find("ServiceAccount", application_pods(objects)[0]["spec"]["serviceAccountName"])
+    assert driver["metadata"]["annotations"] == {identity: "applications"}
 
 
 def should_label_the_pods_that_workload_identity_of_aks_looks_at() -> None:

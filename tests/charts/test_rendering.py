@@ -28,6 +28,7 @@ def _cases() -> dict[str, list[Object]]:
         "everything on": render(EVERYTHING),
         "the Airflow chart alone": render(chart="airflow"),
         "the Spark chart alone": render(chart="spark"),
+        "the spark-operator chart alone": render(chart="spark-operator"),
     }
 
 
@@ -39,7 +40,7 @@ def should_make_objects_that_are_valid_for_the_oldest_and_newest_kubernetes(case
         kubernetes_validate.validate(item, version, strict=True)
 
 
-@pytest.mark.parametrize("chart", ["airflow", "spark"])
+@pytest.mark.parametrize("chart", ["airflow", "spark", "spark-operator"])
 def should_make_valid_objects_if_a_chart_is_installed_alone(chart: str) -> None:
     for item in render(chart=chart):
         kubernetes_validate.validate(item, NEWEST, strict=True)
@@ -70,7 +71,9 @@ def should_leave_out_a_chart_if_its_enabled_is_false() -> None:
     without_spark = render(nested("spark.enabled", False))
     assert not [item for item in without_spark if "-spark-master" in item["metadata"]["name"]]
     without_airflow = render(nested("airflow.enabled", False))
-    assert set(pods(without_airflow)) == {"spark-master", "spark-worker", "spark-history", "spark-bootstrap"}
+    assert set(pods(without_airflow)) == {"spark-master", "spark-worker", "spark-history", "spark-bootstrap", "spark-operator"}
+    without_operator = render(nested("sparkOperator.enabled", False))
+    assert not [item for item in without_operator if "-spark-operator" in item["metadata"]["name"]]
 
 
 def should_keep_one_kind_per_file_and_files_small() -> None:
@@ -87,7 +90,7 @@ def should_keep_one_kind_per_file_and_files_small() -> None:
 
 def should_put_every_object_into_a_folder_of_its_component() -> None:
     for source in re.findall(r"^# Source: (.+)$", text(), flags=re.MULTILINE):
-        assert re.fullmatch(r"airspark(/charts/(airflow|spark))?/templates/[a-z-]+/[a-z-]+\.yaml", source), source
+        assert re.fullmatch(r"airspark(/charts/(airflow|spark|sparkOperator))?/templates/[a-z-]+/[a-z-]+\.yaml", source), source
 
 
 def _for_snapshot(item: Object) -> Object:
@@ -114,6 +117,7 @@ NAMES = {
         "airspark-dag-processor",
         "airspark-triggerer",
         "airspark-spark-history",
+        "airspark-spark-operator",
     },
     "StatefulSet": {"airspark-postgresql", "airspark-spark-master", "airspark-spark-worker"},
     "PersistentVolumeClaim": {"airspark-data", "airspark-output", "airspark-events", "airspark-logs"},

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from reachability import application_pods
 from rendering import Object, containers, env, find, nested, pods, render, task_pod
 
 CONTAINERS = {name: container for name, container, _ in containers(render())}
 PODS = pods(render())
-SPARK, POSTGRESQL, AIRFLOW = 185, 999, 50000
+SPARK, POSTGRESQL, AIRFLOW, NOBODY = 185, 999, 50000, 65534
+USERS = {"postgresql": POSTGRESQL, "spark-operator": NOBODY}
 
 
 @pytest.mark.parametrize("name", sorted(CONTAINERS))
@@ -23,7 +25,7 @@ def should_run_every_pod_as_restricted_wants_it(component: str) -> None:
     spec = PODS[component]["spec"]
     context = spec["securityContext"]
     assert context["runAsNonRoot"] is True
-    user = POSTGRESQL if component == "postgresql" else SPARK if component.startswith("spark-") else AIRFLOW
+    user = USERS.get(component, SPARK if component.startswith("spark-") else AIRFLOW)
     assert (context["runAsUser"], context["runAsGroup"]) == (user, 0)
     assert context["seccompProfile"] == {"type": "RuntimeDefault"}
     assert (context["fsGroup"], context["fsGroupChangePolicy"]) == (0, "OnRootMismatch")
@@ -44,7 +46,7 @@ def should_give_every_pod_a_writable_tmp_and_no_service_links(component: str) ->
 
 def should_hand_a_kubernetes_token_to_those_that_ask_kubernetes_only() -> None:
     with_token = {name for name, pod in PODS.items() if pod["spec"]["automountServiceAccountToken"]}
-    assert with_token == {"scheduler", "api-server", "spark-bootstrap"}
+    assert with_token == {"scheduler", "api-server", "spark-bootstrap", "spark-operator"}
     for item in render():
         if item["kind"] == "ServiceAccount":
             assert item["automountServiceAccountToken"] is False, item["metadata"]["name"]
@@ -79,6 +81,32 @@ RULES = {
         (["secrets"], ["get"], ["airspark-spark-auth"]),
         (["configmaps"], ["create"], None),
         (["configmaps"], ["patch"], ["airspark-spark-cluster"]),
+    ],
+    "airspark-spark-operator": [
+        (
+            ["sparkapplications", "scheduledsparkapplications"],
+            ["get", "list", "watch", "create", "update", "patch", "delete"],
+            None,
+        ),
+        (["sparkapplications/status", "scheduledsparkapplications/status"], ["get", "update", "patch"], None),
+        (["pods"], ["get", "list", "watch", "create", "delete"], None),
+        (["services", "configmaps"], ["get", "list", "create", "patch", "delete"], None),
+        (["ingresses"], ["get", "list", "create", "patch", "delete"], None),
+        (["poddisruptionbudgets"], ["get", "list", "create", "patch", "delete"], None),
+        (["podgroups"], ["get", "list", "create", "patch", "delete"], None),
+        (["events"], ["create"], None),
+    ],
+    "airspark-spark-operator-lease": [
+        (["leases"], ["create"], None),
+        (["leases"], ["get", "update"], ["airspark-spark-operator"]),
+    ],
+    "airspark-spark-operator-driver": [
+        (["pods"], ["get", "list", "watch", "create", "patch", "delete", "deletecollection"], None),
+        (
+            ["configmaps", "services", "persistentvolumeclaims"],
+            ["get", "list", "create", "delete", "deletecollection"],
+            None,
+        ),
     ],
     "airspark-bootstrap-role": [
         (["jobs"], ["list", "delete"], None),
@@ -115,6 +143,8 @@ def should_bind_each_role_to_the_account_of_its_pod() -> None:
         if item["kind"] == "RoleBinding":
             component = item["metadata"]["labels"]["component"]
             pod = task_pod(objects, "launcher") if component == "launcher" else PODS[component]
+            if item["metadata"]["name"].endswith("-driver"):  # its pods are made at run time
+                pod = application_pods(objects)[0]
             assert item["subjects"][0]["name"] == pod["spec"]["serviceAccountName"]
             find(objects, "Role", item["roleRef"]["name"])
             find(objects, "ServiceAccount", item["subjects"][0]["name"])

@@ -102,6 +102,7 @@ class Controller(Scheduling):
     sidecars: list[KubernetesObject]
     livenessProbe: Probe
     readinessProbe: Probe
+    startupProbe: Probe
     terminationGracePeriodSeconds: Count
     resources: Resources
     podLabels: Labels

@@ -2,7 +2,7 @@
 Network policies; docs/network-policies.md has the whole table.
 
   sparkOperator.network.ports     ports of a rule      (dict ports, protocols)      network policies
-  sparkOperator.network.common    DNS and the Kubernetes API, as egress rules       network policies
+  sparkOperator.network.common    DNS and the Kubernetes API, as egress rules       network policies  (dict root, component)
   sparkOperator.network.viewers   whether anybody may look at user interfaces       applications
 */}}
 
@@ -15,15 +15,15 @@ Network policies; docs/network-policies.md has the whole table.
 {{- end -}}
 
 {{- define "sparkOperator.network.common" -}}
-{{- $policies := .Values.networkPolicies -}}
+{{- $policies := .root.Values.networkPolicies -}}
 {{- $api := list -}}
 {{- range $policies.kubernetesApi.cidrs }}{{ $api = append $api (dict "ipBlock" (dict "cidr" .)) }}{{ end -}}
-# DNS
+# {{ .component }} --> DNS
 - ports: {{ include "sparkOperator.network.ports" (dict "ports" $policies.dns.ports "protocols" (list "UDP" "TCP")) }}
   {{- with $policies.dns.to }}
   to: {{ toJson . }}
   {{- end }}
-# Kubernetes API
+# {{ .component }} --> Kubernetes API
 - ports: {{ include "sparkOperator.network.ports" $policies.kubernetesApi }}
   {{- with $api }}
   to: {{ toJson . }}
