@@ -65,7 +65,7 @@ class Api:
     def __init__(self, client: ApiClient) -> None:
         self.client = client
 
-    async def call(self, method: str, where: str, body: Any = None, query: Mapping[str, str] | None = None) -> Object:
+    async def call(self, method: str, where: str, sent: Any = None, query: Mapping[str, str] | None = None) -> Object:
         """Call the API server.
 
         Raises:
@@ -77,18 +77,19 @@ class Api:
             headers["Content-Type"] = "application/merge-patch+json"
         try:
             response = await self.client.call_api(
-                where, method, query_params=list((query or {}).items()), header_params=headers, body=body,
+                where, method, query_params=list((query or {}).items()), header_params=headers, body=sent,
                 auth_settings=["BearerToken"], _preload_content=False, _request_timeout=TIMEOUT,
             )  # fmt: skip
-            answer = json.loads(await response.read() or b"{}")
+            body = await response.read() or b"{}"
+            if response.status >= 400:  # before it is read: an API that is not installed answers in plain text
+                raise _problem(response.status, body)
+            answer = json.loads(body)
         except ApiException as problem:
             raise _problem(problem.status or 0, problem.body or "") from None
         except UNAVAILABLE as problem:
             raise Unavailable(f"{method} {where}: {problem or type(problem).__name__}") from problem
         except ValueError as problem:
             raise Unavailable(f"{method} {where}: the answer is no JSON") from problem
-        if response.status >= 400:
-            raise _problem(response.status, json.dumps(answer))
         found: Object = answer
         return found
 

@@ -36,17 +36,8 @@ block = []
 while True:
     block.append(bytearray(50_000_000))
 """
-EXECUTOR_OOM = """
-from pyspark.sql import SparkSession
-
-def eat(rows):
-    block = []
-    while True:
-        block.append(bytearray(50_000_000))
-
-session = SparkSession.builder.config("spark.task.maxFailures", "2").getOrCreate()
-session.sparkContext.parallelize(range(2), 1).mapPartitions(eat).count()
-"""
+#: Executors whose heap alone fills their limit, and is touched at once.
+TOO_SMALL = {"memory": "512m", "memoryOverhead": "1m", "javaOptions": "-XX:+AlwaysPreTouch"}
 LONG = """
 import time
 from pyspark.sql import SparkSession
@@ -160,7 +151,7 @@ def test_should_name_the_role_and_the_remedy_if_the_driver_runs_out_of_memory() 
 
 
 def test_should_count_executors_and_name_the_role_if_they_run_out_of_memory() -> None:
-    with application("live-executor-oom", EXECUTOR_OOM, executor={"memory": "512m", "memoryOverhead": "384m"}) as app:
+    with application("live-executor-oom", executor=TOO_SMALL) as app:
         status = app.reach("FAILED", seconds=240)
         assert status["executorFailures"] >= 1
         healthy = app.condition("ExecutorsHealthy")
@@ -189,7 +180,7 @@ def test_should_fail_with_a_sentence_within_ten_seconds_if_the_spec_cannot_run()
     ) as app:
         status = app.reach("FAILED", seconds=15)
         assert time.monotonic() - began < 12
-        assert status["reason"] == "InvalidSpec" and status["applicationState"]["errorMessage"].startswith("spec.")
+        assert status["reason"] == "InvalidSpec" and status["applicationState"]["errorMessage"].startswith("sparkConf: ")
         assert "SparkApplicationFailed" in app.events() and not app.pods()
 
 
@@ -342,9 +333,7 @@ def test_should_serve_the_drivers_page_and_its_metrics_by_a_service() -> None:
 
 def test_should_handle_others_if_one_object_is_broken() -> None:
     with ExitStack() as stack:
-        broken = stack.enter_context(
-            application("live-broken", type="Scala", mainClass="no.such.Main", executor={"memory": "512m"})
-        )
+        broken = stack.enter_context(application("live-broken", mainApplicationFile="local:///program/none.py"))
         fine = stack.enter_context(application("live-beside-broken", "print('fine')"))
         fine.reach("COMPLETED")
         assert broken.reach("FAILED")["applicationState"]["errorMessage"]
