@@ -59,7 +59,7 @@ async def _ensure(api: Api, app: Object, wanted: Object) -> Object:
         return await api.create(wanted)
     except Refused as refusal:
         if refusal.code == 404 and wanted["kind"] == "PodGroup" and "namespaces" not in refusal.message:
-            said = f"{wanted['apiVersion']}, which spec.batchScheduler needs, is not installed here; install it or remove the field"
+            said = f"{wanted['apiVersion']}, which spec.batchScheduler needs, is not installed; install it or remove the field"
             raise Refused(400, "NotInstalled", said) from None
         if refusal.code != 409:
             raise
