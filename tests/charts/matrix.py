@@ -8,9 +8,12 @@ import json
 from reachability import Endpoint, allowed, endpoints
 from rendering import NAMESPACE, Object, render
 
-#: Executors and task pods reach everything by default, which would hide what other keys open for them.
+#: Executors and task pods reach everything by default, and the triggerer Kubernetes: that would hide what other keys open.
 NARROW: Object = {
-    "airflow": {"networkPolicies": {"tasks": {"extraEgress": []}}},
+    "airflow": {
+        "networkPolicies": {"tasks": {"extraEgress": []}},
+        "triggerer": {"serviceAccount": {"automountServiceAccountToken": False}},
+    },
     "spark": {"networkPolicies": {"worker": {"extraEgress": []}, "connect": {"extraEgress": []}}},
     "sparkOperator": {"networkPolicies": {"applications": {"extraEgress": []}}},
 }

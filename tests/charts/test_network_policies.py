@@ -57,12 +57,12 @@ spark-application:40000 |    |      |     |     |     |     |     |   |       | 
 DNS:53                  | x  |  x   |  x  |  x  |  x  |  x  |  x  |   |   x   |  x  |  x  |  x   |  x   |  x  | x  |    |
 DNS:53/UDP              | x  |  x   |  x  |  x  |  x  |  x  |  x  |   |   x   |  x  |  x  |  x   |  x   |  x  | x  |    |
 node's DNS:53/UDP       | x  |  x   |  x  |  x  |  x  |  x  |  x  |   |   x   |  x  |  x  |  x   |  x   |  x  | x  |    |
-Kubernetes API:443      | x  |  x   |     |     |  x  |  x  |     |   |       |  x  |     |  x   |      |  x  | x  |    |
-Kubernetes API:6443     | x  |  x   |     |     |  x  |  x  |     |   |       |  x  |     |  x   |      |  x  | x  |    |
+Kubernetes API:443      | x  |  x   |     |  x  |  x  |  x  |     |   |       |  x  |     |  x   |      |  x  | x  |    |
+Kubernetes API:6443     | x  |  x   |     |  x  |  x  |  x  |     |   |       |  x  |     |  x   |      |  x  | x  |    |
 database:5432           |    |      |     |     |  x  |     |     |   |       |  x  |     |      |      |     | x  |    |
 database:6432           |    |      |     |     |  x  |     |     |   |       |  x  |     |      |      |     | x  |    |
 outside:22              |    |      |     |     |  x  |     |     |   |       |  x  |     |      |      |     | x  |    |
-outside:443             | x  |  x   |     |     |  x  |  x  |     |   |       |  x  |     |  x   |      |  x  | x  |    |
+outside:443             | x  |  x   |     |  x  |  x  |  x  |     |   |       |  x  |     |  x   |      |  x  | x  |    |
 outside:4318            |    |      |     |     |  x  |     |     |   |       |  x  |     |      |      |     | x  |    |
 outside:9000            |    |      |     |     |  x  |     |     |   |       |  x  |     |      |      |     | x  |    |
 outside:9200            |    |      |     |     |  x  |     |     |   |       |  x  |     |      |      |     | x  |    |

@@ -46,7 +46,7 @@ def should_give_every_pod_a_writable_tmp_and_no_service_links(component: str) ->
 
 def should_hand_a_kubernetes_token_to_those_that_ask_kubernetes_only() -> None:
     with_token = {name for name, pod in PODS.items() if pod["spec"]["automountServiceAccountToken"]}
-    assert with_token == {"scheduler", "api-server", "spark-bootstrap", "spark-operator"}
+    assert with_token == {"scheduler", "api-server", "triggerer", "spark-bootstrap", "spark-operator"}
     for item in render():
         if item["kind"] == "ServiceAccount":
             assert item["automountServiceAccountToken"] is False, item["metadata"]["name"]
