@@ -1,0 +1,152 @@
+"""The DAG spark_kubernetes on the platform: a task that stays with its SparkApplication, and one that is deferred."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from conftest import kubectl
+from spark import wait
+
+from airspark.airflow_api import Airflow
+
+DAG = "spark_kubernetes"
+#: Long enough to be interrupted.
+LONG = 3_000_000_000
+ENDED = ("success", "failed", "upstream_failed", "removed", "skipped")
+#: Fills what is left of a driver's memory by processes that are smaller than the JVM, which so is the one that is killed.
+HOGS = "for i in 1 2 3 4 5 6 7 8 9; do python -c \"import time; b = b'x' * 90_000_000; time.sleep(60)\" & done; sleep 20"
+
+
+def trigger(client: Airflow, **conf: Any) -> str:
+    """Start a run."""
+    run = client.call("POST", f"/dags/{DAG}/dagRuns", json={"logical_date": None, "conf": conf})
+    return str(run["dag_run_id"])
+
+
+def tasks(client: Airflow, run: str) -> dict[str, dict[str, Any]]:
+    """The task instances of a run by task."""
+    found = client.call("GET", f"/dags/{DAG}/dagRuns/{run}/taskInstances")["task_instances"]
+    return {task["task_id"]: task for task in found}
+
+
+def mark(client: Airflow, run: str, task: str, state: str) -> None:
+    """Set a task's state by hand, as the button in the user interface does."""
+    client.call("PATCH", f"/dags/{DAG}/dagRuns/{run}/taskInstances/{task}", json={"new_state": state})
+
+
+def end(client: Airflow, run: str, task: str, seconds: int = 300) -> dict[str, Any]:
+    """The task when it has ended."""
+    found: dict[str, Any] = wait(
+        f"{task} of {run} has ended", lambda: (one := tasks(client, run)[task])["state"] in ENDED and one, seconds, 1
+    )
+    return found
+
+
+def pods(task: str, role: str = "driver") -> list[dict[str, Any]]:
+    """The pods of a task's application that are not being deleted."""
+    selector = f"dag_id={DAG},task_id={task},spark-role={role}"
+    items = json.loads(kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
+    return [item for item in items if "deletionTimestamp" not in item["metadata"]]
+
+
+def applications() -> list[str]:
+    """Names of the SparkApplications of the DAG."""
+    return [name for name in kubectl("get", "sparkapplications", "--output", "name").split() if "/pi-" in name]
+
+
+def only(client: Airflow, run: str, task: str) -> None:
+    """Have only one task of a run go on."""
+    other = {"plain": "deferred", "deferred": "plain"}[task]
+    wait(f"{other} is known", lambda: other in tasks(client, run), 60)
+    mark(client, run, other, "success")
+
+
+def running_driver(task: str) -> dict[str, Any]:
+    """The driver of a task, once it and an executor run."""
+    wait(f"an executor of {task}", lambda: [p for p in pods(task, "executor") if p["status"]["phase"] == "Running"], 240, 1)
+    (driver,) = pods(task)
+    return driver
+
+
+@pytest.fixture(scope="module")
+def client(airflow: Airflow) -> Airflow:
+    """A client, when the DAG is known."""
+
+    def known() -> bool:
+        return any(dag["dag_id"] == DAG for dag in airflow.call("GET", "/dags", params={"limit": 100})["dags"])
+
+    wait("the DAG is known", known, 120, 2)
+    airflow.call("PATCH", f"/dags/{DAG}", json={"is_paused": False})
+    return airflow
+
+
+def test_should_run_both_tasks_with_the_drivers_log_and_leave_nothing(client: Airflow) -> None:
+    run = trigger(client)
+    for task in ("plain", "deferred"):
+        ended = end(client, run, task)
+        log = client.task_log(DAG, run, task, ended["try_number"])
+        assert ended["state"] == "success", log[-3000:]
+        assert "Pi is roughly 3.14159265" in log and "SparkContext" in log
+        assert ended["try_number"] == 1
+    wait("no application is left", lambda: not applications(), 30)
+    assert not pods("plain") and not pods("deferred")
+
+
+@pytest.mark.parametrize("task", ["plain", "deferred"])
+def test_should_delete_driver_and_executors_if_the_task_is_killed(client: Airflow, task: str) -> None:
+    run = trigger(client, steps=LONG)
+    only(client, run, task)
+    running_driver(task)
+    if task == "deferred":
+        wait("it is deferred", lambda: tasks(client, run)[task]["state"] == "deferred", 60)
+    mark(client, run, task, "failed")
+    wait("driver and executors are gone", lambda: not pods(task) and not pods(task, "executor"), 90, 1)
+    wait("its application is gone", lambda: not applications(), 30)
+
+
+def test_should_find_its_driver_again_if_task_pod_and_scheduler_die(client: Airflow) -> None:
+    run = trigger(client, steps=100_000_000)
+    only(client, run, "plain")
+    driver = running_driver("plain")
+    selector = f"dag_id={DAG},task_id=plain,component=worker"
+    task_pod = kubectl(
+        "get", "pods", "--selector", selector, "--field-selector", "status.phase=Running", "--output", "name"
+    ).strip()
+    kubectl("delete", "pod", "--selector", "component=scheduler", "--grace-period=0", "--force", "--wait=false")
+    kubectl("delete", task_pod, "--grace-period=0", "--force")
+    ended = end(client, run, "plain", 400)
+    log = client.task_log(DAG, run, "plain", ended["try_number"])
+    assert ended["state"] == "success" and ended["try_number"] == 2, log[-3000:]
+    assert driver["metadata"]["name"] in log and "Pi is roughly 3.14159" in log
+    created = [line for line in log.splitlines() if "Creating sparkApplication" in line]
+    assert not created, "a second application was made"
+
+
+def test_should_fail_with_the_registrys_words_if_the_image_cannot_be_pulled(client: Airflow) -> None:
+    run = trigger(client, image="localhost/no-such-image:1")
+    only(client, run, "plain")
+    wait(
+        "the first try has failed",
+        lambda: tasks(client, run)["plain"]["try_number"] == 2 or tasks(client, run)["plain"]["state"] == "up_for_retry",
+        120,
+    )
+    log = client.task_log(DAG, run, "plain", 1)
+    mark(client, run, "plain", "failed")
+    assert "ErrImagePull" in log or "ImagePullBackOff" in log, log[-3000:]
+
+
+def test_should_fail_with_the_reason_if_the_driver_runs_out_of_memory(client: Airflow) -> None:
+    run = trigger(client, steps=LONG)
+    only(client, run, "plain")
+    driver = running_driver("plain")["metadata"]["name"]
+    try:
+        kubectl("exec", driver, "--container", "spark-kubernetes-driver", "--", "bash", "-c", HOGS)
+    except Exception as ended:
+        print(f"as expected, {ended}")
+    wait("the first try has failed", lambda: tasks(client, run)["plain"]["state"] == "up_for_retry", 120)
+    log = client.task_log(DAG, run, "plain", 1)
+    mark(client, run, "plain", "failed")
+    assert "OOMKilled" in log, log[-3000:]
+    wait("nothing is left", lambda: not applications(), 60)
