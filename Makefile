@@ -31,6 +31,9 @@ status: $(VENV)/.ready ## One table: component, ready, restarts, age, address, l
 logs: $(VENV)/.ready ## Logs of a component (C=scheduler) or a task (T=etl_daily.transform), F=1 follows
 	@$(AIRSPARK) logs --component "$(C)" --task "$(T)" $(if $(F),--follow)
 
+submit: $(VENV)/.ready ## Apply a SparkApplication, follow its states and its driver's log (F=manifests/examples/python-pi.yaml)
+	@$(AIRSPARK) submit --file "$(F)"
+
 doctor: $(VENV)/.ready ## Describe, events, logs and values in one archive, secrets removed
 	@$(AIRSPARK) doctor
 

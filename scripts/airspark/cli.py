@@ -21,7 +21,7 @@ import typer
 from rich.markup import escape
 from typer.exceptions import TyperException
 
-from airspark import airflow_api, backup, check, cluster, console, demo, engine, images, look, node_image, platform, tools
+from airspark import airflow_api, backup, check, cluster, console, demo, engine, images, look, node_image, platform, submit, tools
 from airspark.console import err, out, say
 from airspark.project import BUILD, ENGINE_STATE, LOGS, Failure, cluster_name
 
@@ -173,6 +173,15 @@ def logs(
     if component:
         raise typer.Exit(look.component_logs(component, follow))
     look.task_logs(task)
+
+
+@app.command("submit")
+def submit_command(file: Annotated[str, typer.Option(help="A manifest with a SparkApplication.")] = "") -> None:
+    """Apply a SparkApplication and follow it to its end."""
+    submit.read(file)
+    _need_engine()
+    look.require_cluster()
+    submit.submit(file)
 
 
 @app.command()

@@ -25,7 +25,7 @@ from airspark.project import BUILD, LOGS, NAMESPACE, RELEASE, Failure, cluster_n
 #: Components by the label `component` of their pods.
 COMPONENTS = (
     *("api-server", "scheduler", "dag-processor", "triggerer", "postgresql", "bootstrap"),
-    *("spark-master", "spark-worker", "spark-history", "spark-connect", "spark-bootstrap"),
+    *("spark-master", "spark-worker", "spark-history", "spark-connect", "spark-bootstrap", "spark-operator"),
 )
 ADDRESSES = {
     "api-server": f"{RELEASE}-api-server:8080", "postgresql": f"{RELEASE}-postgresql:5432",
