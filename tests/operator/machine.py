@@ -1,0 +1,130 @@
+"""A small cluster for the state machine: what the controller would do for each step, and what comes of it."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airspark_operator import lifecycle, observe
+from airspark_operator.lifecycle import Action, Step
+from airspark_operator.observe import PodView
+from airspark_operator.submission import submission
+
+Object = dict[str, Any]
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def application(**spec: Any) -> Object:
+    """A SparkApplication that has just been created."""
+    return {
+        "metadata": {
+            "name": "job",
+            "namespace": "data",
+            "uid": "u-1",
+            "generation": 1,
+            "creationTimestamp": "2026-03-01T12:00:00Z",
+        },
+        "spec": {"type": "Python", "driver": {}, "executor": {}, **spec},
+    }
+
+
+@dataclass
+class Cluster:
+    """An application, its driver pod, and a controller that can be killed between any two things that it does.
+
+    Args:
+        app: the SparkApplication.
+    """
+
+    app: Object
+    now: datetime = START
+    driver: PodView | None = None
+    made: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    gone: bool = False
+    refuse: str = ""
+
+    @property
+    def status(self) -> Object:
+        """The application's status."""
+        found: Object = self.app.get("status", {})
+        return found
+
+    @property
+    def state(self) -> str:
+        """The state as it is published."""
+        return str((self.status.get("applicationState") or {}).get("state", ""))
+
+    def write(self, step: Step) -> None:
+        """Write a status, as the API server would keep it."""
+        if step.status != self.status:
+            self.events += [event.reason for event in step.events]
+            self.app["status"] = deepcopy(step.status)
+
+    def look(self, killed_at: int = 99) -> Step:
+        """One look of the controller.
+
+        Args:
+            killed_at: after how many of the things it does the controller is killed; 99 for never.
+        """
+        step = lifecycle.step(deepcopy(self.app), self.driver, (), self.now)
+        if step.action is Action.SUBMIT:
+            self._submit(step, killed_at)
+            return step
+        if killed_at > 0:
+            self.write(step)
+        if killed_at > 1 and step.action is Action.DELETE_DRIVER:
+            self.driver = None
+        if step.action is Action.DELETE:
+            self.gone = True
+        return step
+
+    def _submit(self, step: Step, killed_at: int) -> None:
+        wanted = submission(self.app, *lifecycle.attempt(step.status))
+        if self.driver and self.driver.submission != wanted.id:
+            self.driver = None  # of another submission: it has to go first
+            return
+        if self.refuse:
+            self.write(lifecycle.not_submitted(self.app, step.status, "Refused", self.refuse, self.now))
+            return
+        if killed_at > 0 and not self.driver:
+            self.driver = PodView("job-driver", f"pod-{len(self.made)}", "driver", "u-1", wanted.id, wanted.app_id)
+            self.made.append(wanted.id)
+        if killed_at > 1:
+            self.write(lifecycle.submitted(self.app, step.status, wanted, {"podName": "job-driver"}, [], self.now))
+
+    def settle(self, looks: int = 20) -> None:
+        """Look until nothing follows."""
+        for _ in range(looks):
+            before = (deepcopy(self.app), self.driver)
+            step = self.look()
+            if (self.app, self.driver) == before and step.action in (Action.NOTHING, Action.TIDY):
+                return
+
+    def run(self) -> None:
+        """Have the driver start."""
+        self.become(state=observe.RUNNING, reason="Running", started="2026-03-01T12:00:10Z")
+
+    def complete(self) -> None:
+        """Have the driver end well."""
+        self.become(state=observe.COMPLETED, reason="Completed", finished="2026-03-01T12:01:00Z")
+
+    def fail(self, reason: str = "Error", message: str = "The driver failed with exit code 1") -> None:
+        """Have the driver end badly."""
+        self.become(state=observe.FAILED, reason=reason, message=message, finished="2026-03-01T12:01:00Z")
+
+    def become(self, **changes: Any) -> None:
+        """Change the driver as its kubelet would."""
+        if self.driver and self.driver.state not in observe.ENDED:
+            self.driver = replace(self.driver, **changes)
+
+    def change(self, **spec: Any) -> None:
+        """Change the spec, as a user does."""
+        self.app["spec"] |= spec
+        self.app["metadata"]["generation"] += 1
+
+    def later(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)

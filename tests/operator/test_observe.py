@@ -1,0 +1,197 @@
+"""What a pod says about itself, and what is recorded of executors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airspark_operator import executors, observe
+from airspark_operator.observe import PodView
+
+Object = dict[str, Any]
+
+
+def pod(role: str = "driver", metadata: Object | None = None, **status: Any) -> Object:
+    """A pod with a status."""
+    labels = {"spark-role": role, "spark-app-selector": "spark-1", "sparkoperator.k8s.io/submission-id": "s-1"}
+    return {"metadata": {"name": "p", "uid": "u", "labels": labels, **(metadata or {})}, "status": status}
+
+
+def ended(code: int, role: str = "driver", **more: Any) -> Object:
+    """The status of Spark's container when it has ended."""
+    state = {"terminated": {"exitCode": code, "finishedAt": "2026-03-01T12:01:00Z", "startedAt": "2026-03-01T12:00:00Z", **more}}
+    return {"name": f"spark-kubernetes-{role}", "state": state}
+
+
+def waiting(reason: str, message: str = "") -> Object:
+    """The status of Spark's container while it waits."""
+    return {"name": "spark-kubernetes-driver", "state": {"waiting": {"reason": reason, "message": message}}}
+
+
+RUNNING = {"name": "spark-kubernetes-driver", "state": {"running": {"startedAt": "2026-03-01T12:00:00Z"}}}
+SIDECAR = {"name": "a-sidecar", "state": {"running": {"startedAt": "2026-03-01T12:00:00Z"}}}
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "reason"),
+    [
+        ({}, "PENDING", "DriverStarting"),
+        ({"phase": "Pending"}, "PENDING", "DriverStarting"),
+        ({"phase": "Pending", "containerStatuses": [waiting("ContainerCreating")]}, "PENDING", "DriverStarting"),
+        ({"phase": "Pending", "containerStatuses": [waiting("ErrImagePull", "not found")]}, "PENDING", "ErrImagePull"),
+        ({"phase": "Running", "containerStatuses": [RUNNING]}, "RUNNING", "Running"),
+        ({"phase": "Running", "containerStatuses": [SIDECAR, RUNNING]}, "RUNNING", "Running"),
+        ({"phase": "Running", "containerStatuses": [SIDECAR, ended(0)]}, "COMPLETED", "Completed"),
+        ({"phase": "Running", "containerStatuses": [SIDECAR, ended(1)]}, "FAILED", "Error"),
+        ({"phase": "Running", "containerStatuses": [SIDECAR, waiting("CrashLoopBackOff")]}, "PENDING", "CrashLoopBackOff"),
+        ({"phase": "Succeeded"}, "COMPLETED", "Completed"),
+        ({"phase": "Succeeded", "containerStatuses": [ended(0)]}, "COMPLETED", "Completed"),
+        ({"phase": "Failed", "containerStatuses": [ended(1)]}, "FAILED", "Error"),
+        ({"phase": "Failed", "containerStatuses": [ended(137, reason="OOMKilled")]}, "FAILED", "OOMKilled"),
+        ({"phase": "Failed", "containerStatuses": [ended(137, reason="Error")]}, "FAILED", "Killed"),
+        ({"phase": "Failed", "containerStatuses": [ended(143)]}, "FAILED", "Terminated"),
+        ({"phase": "Failed", "reason": "Evicted", "message": "disk"}, "FAILED", "Evicted"),
+        ({"phase": "Failed", "reason": "Evicted", "containerStatuses": [ended(137)]}, "FAILED", "Evicted"),
+        ({"phase": "Failed"}, "FAILED", "PodFailed"),
+        ({"phase": "Unknown"}, "UNKNOWN", "NodeLost"),
+        ({"phase": "Unknown", "reason": "NodeUnreachable"}, "UNKNOWN", "NodeUnreachable"),
+        (
+            {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]},
+            "PENDING",
+            "Unschedulable",
+        ),
+        (
+            {
+                "phase": "Failed",
+                "initContainerStatuses": [{"name": "i", "state": {"terminated": {"exitCode": 2, "message": "no file"}}}],
+            },
+            "FAILED",
+            "InitContainerFailed",
+        ),
+    ],
+)
+def should_tell_state_and_reason_of_a_driver(status: Object, state: str, reason: str) -> None:
+    found = observe.view(pod(**status))
+    assert (found.state, found.reason) == (state, reason)
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (
+            {"phase": "Failed", "containerStatuses": [ended(137, reason="OOMKilled")]},
+            "The driver was killed because it used more memory than its limit (OOMKilled); "
+            "give it more by spec.driver.memory or spec.driver.memoryOverhead",
+        ),
+        (
+            {"phase": "Failed", "containerStatuses": [ended(1, message="a\nTraceback\nValueError: no such day\n")]},
+            "The driver failed with exit code 1: ValueError: no such day",
+        ),
+        (
+            {
+                "phase": "Failed",
+                "containerStatuses": [ended(1, message='Exception in thread "main" java.io.IOException: full\n\tat x')],
+            },
+            "The driver failed with exit code 1: java.io.IOException: full",
+        ),
+        (
+            {"phase": "Failed", "containerStatuses": [ended(2, message="usage: x\nx: error: wrong day\n")]},
+            "The driver failed with exit code 2: x: error: wrong day",
+        ),
+        ({"phase": "Failed", "containerStatuses": [ended(3)]}, "The driver failed with exit code 3"),
+        ({"phase": "Failed", "reason": "Evicted", "message": "low on disk"}, "The driver's pod was ended (Evicted): low on disk"),
+        (
+            {
+                "phase": "Pending",
+                "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}],
+            },
+            "The driver fits on no node: 0/1 nodes",
+        ),
+        (
+            {"phase": "Pending", "containerStatuses": [waiting("ErrImagePull", "no such image")]},
+            "The driver does not start (ErrImagePull): no such image",
+        ),
+        (
+            {
+                "phase": "Failed",
+                "initContainerStatuses": [{"name": "i", "state": {"terminated": {"exitCode": 2, "message": "no file"}}}],
+            },
+            "The init container i of the driver failed with exit code 2: no file",
+        ),
+    ],
+)
+def should_say_in_a_sentence_what_happened(status: Object, sentence: str) -> None:
+    assert observe.view(pod(**status)).message == sentence
+
+
+def should_name_the_executor_where_it_is_one() -> None:
+    found = observe.view(pod("executor", phase="Failed", containerStatuses=[ended(137, "executor", reason="OOMKilled")]))
+    assert "The executor was killed" in found.message and "spec.executor.memory" in found.message
+
+
+def should_not_take_an_executor_for_failed_that_spark_removes() -> None:
+    found = observe.view(
+        pod(
+            "executor", {"deletionTimestamp": "2026-03-01T12:02:00Z"}, phase="Running", containerStatuses=[ended(143, "executor")]
+        )
+    )
+    assert (found.state, found.reason, found.deleting) == ("COMPLETED", "Removed", True)
+
+
+def should_keep_a_long_message_short() -> None:
+    found = observe.view(pod(phase="Failed", reason="Evicted", message="x" * 5000))
+    assert len(found.message) == observe.MESSAGE_LENGTH
+
+
+def executor(name: str, state: str = "RUNNING", app: str = "spark-1", **more: Any) -> PodView:
+    """An executor."""
+    return PodView(name, f"uid-{name}", "executor", app_id=app, submission="s-1", state=state, **more)
+
+
+DRIVER = PodView("job-driver", "d", "driver", submission="s-1", app_id="spark-1", state="RUNNING")
+
+
+def record(status: Object, *pods: PodView, driver: PodView | None = DRIVER, tracked: int = 100) -> list[PodView]:
+    status.setdefault("submissionID", "s-1")
+    return executors.record(status, pods, driver, tracked)
+
+
+def should_record_the_state_of_each_executor() -> None:
+    status: Object = {}
+    assert record(status, executor("a"), executor("b", "PENDING")) == []
+    assert status["executorState"] == {"a": "RUNNING", "b": "PENDING"}
+
+
+def should_count_each_failure_once() -> None:
+    status: Object = {}
+    record(status, executor("a"))
+    assert [pod.name for pod in record(status, executor("a", "FAILED", reason="OOMKilled"))] == ["a"]
+    assert record(status, executor("a", "FAILED", reason="OOMKilled")) == []
+    assert status["executorFailures"] == 1
+
+
+def should_not_count_an_executor_of_another_submission() -> None:
+    status: Object = {}
+    assert record(status, executor("a", "FAILED", app="spark-other")) == []
+    assert "executorState" not in status
+
+
+def should_take_an_executor_that_is_gone_for_removed_if_the_driver_has_completed() -> None:
+    status: Object = {}
+    record(status, executor("a"))
+    record(status, driver=PodView("job-driver", "d", "driver", submission="s-1", app_id="spark-1", state="COMPLETED"))
+    assert status["executorState"] == {"a": "COMPLETED"}
+
+
+def should_keep_no_more_executors_than_are_tracked_and_let_ended_ones_go_first() -> None:
+    status: Object = {}
+    record(status, *(executor(f"old-{n}", "COMPLETED") for n in range(5)))
+    record(status, executor("new"), tracked=3)
+    assert len(status["executorState"]) <= 3 and status["executorState"]["new"] == "RUNNING"
+
+
+def should_give_executors_a_last_state_if_their_driver_has_ended() -> None:
+    status: Object = {"executorState": {"a": "RUNNING", "b": "COMPLETED", "c": "FAILED"}}
+    executors.settle(status, "UNKNOWN")
+    assert status["executorState"] == {"a": "UNKNOWN", "b": "COMPLETED", "c": "FAILED"}
