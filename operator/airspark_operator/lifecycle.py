@@ -256,14 +256,21 @@ def _new(look: _Look) -> Step:
         set_condition(status, "Suspended", False, "Active", "", now)
         status.pop("reason", None)
         return Step(status, Action.SUBMIT)
+    if look.driver:
+        return _stop(look)
     status["reason"] = "Suspended"
     set_condition(status, "Suspended", True, "Suspended", "Waits for spec.suspend to be false", now)
     return Step(status)
 
 
+def _stop(look: _Look) -> Step:
+    """Delete the driver because the application is suspended; one that no status tells of yet, too."""
+    return Step(look.to(SUSPENDING, "Suspending"), Action.DELETE_DRIVER)
+
+
 def _submission_failed(look: _Look) -> Step:
     if look.suspended:
-        return Step(look.to(SUSPENDED, "Suspended"))
+        return _stop(look) if look.driver else Step(look.to(SUSPENDED, "Suspended"))
     wait = times.seconds_until(look.status["nextAttemptTime"], look.now)
     return Step(look.status, wait=wait) if wait > 0 else Step(look.status, Action.SUBMIT)
 
@@ -352,7 +359,7 @@ def _again(look: _Look, state: str, reason: str, message: str, *events: Event) -
 def _between(look: _Look) -> Step:
     """SUCCEEDING and FAILING: the driver has ended and another attempt follows."""
     if look.suspended:
-        return Step(look.to(SUSPENDING, "Suspending"), Action.DELETE_DRIVER)
+        return _stop(look)
     wait = times.seconds_until(look.status.get("nextAttemptTime") or times.text(look.now), look.now)
     if wait > 0:
         return Step(look.status, wait=wait)
@@ -365,7 +372,7 @@ def _between(look: _Look) -> Step:
 def _rerun(look: _Look) -> Step:
     """Submit once the last driver is gone; a driver of the next submission is there if the controller died after making it."""
     if look.suspended:
-        return Step(look.to(SUSPENDING, "Suspending"), Action.DELETE_DRIVER)
+        return _stop(look)
     driver = look.driver
     if driver is None or driver.submission != look.status.get("submissionID"):
         return Step(look.status, Action.SUBMIT)
@@ -373,13 +380,13 @@ def _rerun(look: _Look) -> Step:
 
 
 def _invalidating(look: _Look) -> Step:
-    if look.driver and not look.driver.deleting:
-        return Step(look.status, Action.DELETE_DRIVER)
-    if look.driver:
-        return Step(look.status)
+    """Submit once the old driver is gone; the new one is there if the controller died after making it."""
+    driver = look.driver
     if look.suspended:
-        return Step(look.to(SUSPENDED, "Suspended"))
-    return Step(look.to(PENDING_RERUN, "Rerun", "The application begins anew"), Action.SUBMIT)
+        return _stop(look)
+    if driver is None or driver.submission != look.status.get("submissionID"):
+        return Step(look.to(PENDING_RERUN, "Rerun", "The application begins anew"), Action.SUBMIT)
+    return Step(look.status, Action.NOTHING if driver.deleting else Action.DELETE_DRIVER)
 
 
 def _suspending(look: _Look) -> Step:
@@ -393,14 +400,14 @@ def _suspending(look: _Look) -> Step:
 
 def _suspended(look: _Look) -> Step:
     if look.suspended:
-        return Step(look.status)
+        return _stop(look) if look.driver else Step(look.status)
     event = Event(NORMAL, "SparkApplicationResumed", "The application is resumed: it begins anew")
     return Step(_anew(look.to(RESUMING, "Resuming")), Action.SUBMIT, events=(event,))
 
 
 def _resuming(look: _Look) -> Step:
     if look.suspended:
-        return Step(look.to(SUSPENDING, "Suspending"), Action.DELETE_DRIVER)
+        return _stop(look)
     return Step(look.status, Action.SUBMIT)
 
 

@@ -82,14 +82,14 @@ class Schedule:
         if not every and (len(expression.split()) not in (1, 5) or not croniter.is_valid(expression)):
             example = "five fields such as '0 2 * * *', or @hourly, @daily, @every 1h30m"
             raise WrongSchedule(f"spec.schedule: '{expression}' is no cron expression; use {example}")
+        fields = expression.split()
+        self.hourly = fields == ["@hourly"] or (len(fields) == 5 and "*" in fields[1])
 
     def following(self, after: datetime) -> datetime:
         """Return the first time after a moment, in UTC."""
         if self.every:
             return after + self.every
-        # croniter is asked in the zone's own time, so that 02:00 stays 02:00 when clocks change
-        found: datetime = croniter(self.expression, after.astimezone(self.zone)).get_next(datetime)
-        return found.astimezone(UTC)
+        return self._beside(after, forward=True)
 
     def passed(self, first: datetime, now: datetime) -> tuple[datetime | None, int]:
         """Return the latest time up to the present, and how many there were (at most COUNTED).
@@ -110,8 +110,25 @@ class Schedule:
         """Return the latest time up to the present, without counting."""
         if self.every:
             return first + self.every * ((now - first) // self.every)
-        found: datetime = croniter(self.expression, (now + timedelta(seconds=1)).astimezone(self.zone)).get_prev(datetime)
-        return found.astimezone(UTC)
+        return self._beside(now + timedelta(seconds=1), forward=False)
+
+    def _beside(self, moment: datetime, forward: bool) -> datetime:
+        """Return the next time after a moment, or the last before it, in UTC.
+
+        Times of a day stay so when clocks change, as in Vixie's cron: 02:30 comes once on the day that has it twice, and an
+        hour later on the day that has none. What runs every hour, or more often, goes by elapsed time.
+        """
+        local = moment.astimezone(self.zone)
+        if self.hourly:
+            aware = croniter(self.expression, local)
+            found: datetime = aware.get_next(datetime) if forward else aware.get_prev(datetime)
+            return found.astimezone(UTC)
+        walls = croniter(self.expression, local.replace(tzinfo=None))
+        while True:
+            wall: datetime = walls.get_next(datetime) if forward else walls.get_prev(datetime)
+            found = wall.replace(tzinfo=self.zone).astimezone(UTC)
+            if (found > moment) if forward else (found < moment):
+                return found
 
 
 def _zone(name: str) -> ZoneInfo:

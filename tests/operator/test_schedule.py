@@ -1,0 +1,242 @@
+"""When a ScheduledSparkApplication runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airspark_operator import schedule, times
+from airspark_operator.schedule import Plan, Schedule, WrongSchedule
+
+Object = dict[str, Any]
+NOW = datetime(2026, 3, 10, 12, 0, 30, tzinfo=UTC)
+
+
+def scheduled(status: Object | None = None, created: str = "2026-03-10T11:59:00Z", generation: int = 1, **spec: Any) -> Object:
+    """A ScheduledSparkApplication of every minute."""
+    return {
+        "metadata": {"name": "nightly", "namespace": "data", "uid": "u", "generation": generation, "creationTimestamp": created},
+        "spec": {"schedule": "* * * * *", "template": {"type": "Python"}} | spec,
+        **({"status": status} if status else {}),
+    }
+
+
+def due(**more: Any) -> Object:
+    """A status whose next run has come."""
+    return {"observedGeneration": 1, "nextRun": "2026-03-10T12:00:00Z", "lastRun": "2026-03-10T11:59:00Z"} | more
+
+
+def app(name: str, state: str = "", created: str = "2026-03-10T11:00:00Z") -> Object:
+    """A run."""
+    return {"metadata": {"name": name, "creationTimestamp": created}, "status": {"applicationState": {"state": state}}}
+
+
+def made(plan: Plan) -> list[str]:
+    return [run["metadata"]["name"] for run in plan.create]
+
+
+def reasons(plan: Plan) -> list[str]:
+    return [event.reason for event in plan.events]
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "after", "following"),
+    [
+        ("0 2 * * *", "", "2026-03-10T12:00:00Z", "2026-03-11T02:00:00Z"),
+        ("0 2 * * *", "UTC", "2026-03-10T01:59:59Z", "2026-03-10T02:00:00Z"),
+        ("0 2 * * *", "Asia/Seoul", "2026-03-10T12:00:00Z", "2026-03-10T17:00:00Z"),
+        ("0 2 * * *", "Europe/Berlin", "2026-01-10T12:00:00Z", "2026-01-11T01:00:00Z"),
+        ("0 2 * * *", "Europe/Berlin", "2026-07-10T12:00:00Z", "2026-07-11T00:00:00Z"),
+        ("30 3 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", "2026-03-29T01:30:00Z"),
+        ("CRON_TZ=Asia/Seoul 0 2 * * *", "", "2026-03-10T12:00:00Z", "2026-03-10T17:00:00Z"),
+        ("TZ=Asia/Seoul 0 2 * * *", "", "2026-03-10T12:00:00Z", "2026-03-10T17:00:00Z"),
+        ("0 2 * * *", "Local", "2026-03-10T12:00:00Z", "2026-03-11T02:00:00Z"),
+        ("@hourly", "", "2026-03-10T12:00:01Z", "2026-03-10T13:00:00Z"),
+        ("@daily", "", "2026-03-10T12:00:01Z", "2026-03-11T00:00:00Z"),
+        ("@every 90m", "", "2026-03-10T12:00:00Z", "2026-03-10T13:30:00Z"),
+        ("@every 1h30m", "", "2026-03-10T12:00:00Z", "2026-03-10T13:30:00Z"),
+        ("*/15 9-17 * * mon-fri", "", "2026-03-13T17:50:00Z", "2026-03-16T09:00:00Z"),
+        ("0 0 1 * *", "", "2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z"),
+        ("0 0 29 2 *", "", "2026-03-10T12:00:00Z", "2028-02-29T00:00:00Z"),
+    ],
+)
+def should_come_next_as_cron_and_the_time_zone_say(expression: str, zone: str, after: str, following: str) -> None:
+    assert times.text(Schedule(expression, zone).following(times.parse(after))) == following
+
+
+def should_run_once_a_day_when_clocks_change() -> None:
+    for first in ("2026-03-27T12:00:00Z", "2026-10-23T12:00:00Z"):
+        moment, found = times.parse(first), []
+        for _ in range(4):
+            moment = Schedule("30 2 * * *", "Europe/Berlin").following(moment)
+            found.append(moment)
+        distances = [later - earlier for earlier, later in zip(found, found[1:], strict=False)]
+        assert all(timedelta(hours=22) < distance < timedelta(hours=26) for distance in distances), found
+
+
+@pytest.mark.parametrize(
+    ("after", "following"),
+    [
+        ("2026-03-28T12:00:00Z", "2026-03-29T01:30:00Z"),  # there is no 02:30 on that day: at 03:30
+        ("2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"),  # the first of two
+        ("2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"),
+        ("2026-10-25T01:10:00Z", "2026-10-26T01:30:00Z"),  # between the two
+    ],
+)
+def should_run_at_half_past_two_on_days_that_have_it_not_or_twice(after: str, following: str) -> None:
+    assert times.text(Schedule("30 2 * * *", "Europe/Berlin").following(times.parse(after))) == following
+
+
+def should_go_on_every_quarter_of_an_hour_when_clocks_change() -> None:
+    moment = times.parse("2026-10-25T00:00:00Z")
+    for _ in range(12):
+        following = Schedule("*/15 * * * *", "Europe/Berlin").following(moment)
+        assert following - moment == timedelta(minutes=15)
+        moment = following
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "sentence"),
+    [
+        ("61 * * * *", "", "spec.schedule: '61 * * * *' is no cron expression"),
+        ("", "", "spec.schedule: '' is no cron expression"),
+        ("* * *", "", "is no cron expression"),
+        ("0 0 0 0 0 0", "", "is no cron expression"),
+        ("@sometimes", "", "is no cron expression"),
+        ("@every soon", "", "is no cron expression"),
+        ("@every 0s", "", "is no distance in time"),
+        ("* * * * *", "Mars/Olympus", "spec.timeZone: there is no time zone 'Mars/Olympus'"),
+        ("* * * * *", "../../etc/passwd", "spec.timeZone: there is no time zone"),
+    ],
+)
+def should_say_in_a_sentence_what_cannot_be_read(expression: str, zone: str, sentence: str) -> None:
+    with pytest.raises(WrongSchedule) as wrong:
+        Schedule(expression, zone)
+    assert sentence in str(wrong.value)
+
+
+@given(st.integers(0, 5000), st.sampled_from(["* * * * *", "*/7 * * * *", "@every 90s", "0 * * * *"]))
+def should_find_the_latest_time_that_has_passed(seconds: int, expression: str) -> None:
+    cron = Schedule(expression)
+    first = cron.following(NOW)
+    now = first + timedelta(seconds=seconds)
+    latest, count = cron.passed(first, now)
+    assert latest is not None and latest <= now < cron.following(latest)
+    assert count >= 1
+
+
+def should_count_no_further_than_a_day_of_minutes_but_still_find_the_latest() -> None:
+    cron = Schedule("* * * * *")
+    latest, count = cron.passed(NOW - timedelta(days=400), NOW)
+    assert count == schedule.COUNTED and latest == NOW.replace(second=0)
+
+
+def should_wait_for_the_next_time() -> None:
+    plan = schedule.plan(scheduled(due(nextRun="2026-03-10T12:01:00Z")), [], NOW)
+    assert plan.create == () and plan.wait == 30
+    assert plan.status["scheduleState"] == "Scheduled"
+
+
+def should_make_the_run_of_a_time_that_has_come() -> None:
+    plan = schedule.plan(scheduled(due()), [], NOW)
+    (run,) = plan.create
+    assert run["metadata"]["name"] == f"nightly-{int(datetime(2026, 3, 10, 12, tzinfo=UTC).timestamp())}"
+    assert run["metadata"]["labels"]["sparkoperator.k8s.io/scheduled-app-name"] == "nightly"
+    assert run["metadata"]["ownerReferences"][0]["uid"] == "u" and run["spec"] == {"type": "Python"}
+    assert (plan.status["lastRun"], plan.status["nextRun"]) == ("2026-03-10T12:00:00Z", "2026-03-10T12:01:00Z")
+    assert plan.status["lastRunName"] == run["metadata"]["name"] and reasons(plan) == ["RunStarted"]
+
+
+def should_not_run_for_the_time_before_it_was_created() -> None:
+    plan = schedule.plan(scheduled(created="2026-03-10T12:00:20Z"), [], NOW)
+    assert plan.create == () and plan.status["nextRun"] == "2026-03-10T12:01:00Z"
+
+
+def should_run_for_a_time_after_its_creation_that_nobody_saw() -> None:
+    assert len(schedule.plan(scheduled(created="2026-03-10T11:59:30Z"), [], NOW).create) == 1
+
+
+def should_owe_nothing_for_the_time_before_a_change() -> None:
+    plan = schedule.plan(scheduled(due(), generation=2), [], NOW)
+    assert plan.create == () and plan.status["nextRun"] == "2026-03-10T12:01:00Z"
+
+
+@pytest.mark.parametrize(("policy", "runs", "deleted"), [("Allow", 1, 0), ("Forbid", 0, 0), ("Replace", 1, 1), ("", 1, 0)])
+@pytest.mark.parametrize("state", ["", "SUBMITTED", "RUNNING", "PENDING_RERUN"])
+def should_treat_a_run_that_has_not_ended_as_the_policy_says(policy: str, runs: int, deleted: int, state: str) -> None:
+    plan = schedule.plan(scheduled(due(), concurrencyPolicy=policy), [app("nightly-1", state)], NOW)
+    assert (len(plan.create), len(plan.delete)) == (runs, deleted)
+    assert plan.missed == 1 - runs
+    assert ("RunSkipped" in reasons(plan)) == (policy == "Forbid")
+
+
+@pytest.mark.parametrize("policy", ["Allow", "Forbid", "Replace"])
+@pytest.mark.parametrize("state", ["COMPLETED", "FAILED"])
+def should_run_beside_one_that_has_ended_whatever_the_policy(policy: str, state: str) -> None:
+    plan = schedule.plan(scheduled(due(), concurrencyPolicy=policy), [app("nightly-1", state)], NOW)
+    assert len(plan.create) == 1 and plan.delete == ()
+
+
+def should_make_up_for_the_latest_time_alone_and_count_the_others() -> None:
+    plan = schedule.plan(scheduled(due(nextRun="2026-03-10T11:50:00Z")), [], NOW)
+    assert len(plan.create) == 1 and plan.status["missedRuns"] == 10 and plan.missed == 10
+    assert plan.status["lastRun"] == "2026-03-10T12:00:00Z" and "MissedRuns" in reasons(plan)
+
+
+@pytest.mark.parametrize(("deadline", "runs"), [(0, 1), (29, 0), (31, 1)])
+def should_not_make_up_for_a_time_after_the_deadline(deadline: float, runs: int) -> None:
+    plan = schedule.plan(scheduled(due()), [], NOW, deadline)
+    assert len(plan.create) == runs and plan.missed == 1 - runs
+
+
+def should_make_no_run_while_it_is_suspended_and_owe_nothing_after() -> None:
+    plan = schedule.plan(scheduled(due(), suspend=True), [], NOW)
+    assert plan.create == () and plan.wait is None and "nextRun" not in plan.status
+    resumed = schedule.plan(scheduled(plan.status | {"lastRun": "x"}), [], NOW + timedelta(hours=5))
+    assert resumed.create == ()
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(None, 1), (0, 0), (2, 2), (9, 3)])
+@pytest.mark.parametrize(
+    ("state", "field", "names"),
+    [
+        ("COMPLETED", "successfulRunHistoryLimit", "pastSuccessfulRunNames"),
+        ("FAILED", "failedRunHistoryLimit", "pastFailedRunNames"),
+    ],
+)
+def should_keep_as_many_ended_runs_as_it_says_the_newest(
+    limit: int | None, kept: int, state: str, field: str, names: str
+) -> None:
+    runs = [app(f"nightly-{n}", state, f"2026-03-10T11:0{n}:00Z") for n in range(3)]
+    status = due(nextRun="2026-03-10T12:01:00Z")
+    plan = schedule.plan(scheduled(status, **({} if limit is None else {field: limit})), runs, NOW)
+    newest = ["nightly-2", "nightly-1", "nightly-0"]
+    assert plan.status.get(names, []) == newest[:kept]
+    assert [run["metadata"]["name"] for run in plan.delete] == newest[kept:]
+
+
+def should_say_what_is_wrong_once_and_wait_for_a_change() -> None:
+    plan = schedule.plan(scheduled(schedule="never"), [], NOW)
+    assert plan.status["scheduleState"] == "FailedValidation" and "is no cron expression" in plan.status["reason"]
+    assert reasons(plan) == ["FailedValidation"] and plan.wait is None
+    assert reasons(schedule.plan(scheduled(plan.status, schedule="never"), [], NOW)) == []
+
+
+def should_be_mended_by_a_change() -> None:
+    status = schedule.plan(scheduled(schedule="never"), [], NOW).status
+    plan = schedule.plan(scheduled(status, generation=2), [], NOW)
+    assert plan.status["scheduleState"] == "Scheduled" and "reason" not in plan.status
+
+
+@given(st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z"), st.integers(0, 10**9))
+def should_give_every_time_a_name_of_its_own_that_fits(name: str, seconds: int) -> None:
+    thing = scheduled()
+    thing["metadata"]["name"] = name
+    moment = NOW + timedelta(seconds=seconds)
+    found = schedule.run_name(thing, moment)
+    assert len(found) <= 63 and found == schedule.run_name(thing, moment)
+    assert found != schedule.run_name(thing, moment + timedelta(seconds=1))
