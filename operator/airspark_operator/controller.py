@@ -6,20 +6,33 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from airspark_operator import build, kinds, launch, lifecycle, metrics, names, observe, services, times, unsupported, validate
+from airspark_operator import (
+    build,
+    kinds,
+    launch,
+    lifecycle,
+    metrics,
+    names,
+    observe,
+    services,
+    state,
+    times,
+    unsupported,
+    validate,
+)
 from airspark_operator.api import Api, Refused
 from airspark_operator.events import tell
 from airspark_operator.kinds import Object
-from airspark_operator.lifecycle import Action, Step, state_of
 from airspark_operator.observe import PodView
 from airspark_operator.settings import Settings
 from airspark_operator.spec import Invalid
+from airspark_operator.state import Action, Step, state_of
 from airspark_operator.store import Key, Store, key_of
 from airspark_operator.submission import Submission, submission
 
 log = logging.getLogger(__name__)
 #: States in which a driver that the watch does not show is asked for at the API server.
-ASKED = (*lifecycle.DRIVEN, lifecycle.PENDING_RERUN, lifecycle.INVALIDATING, lifecycle.SUSPENDING)
+ASKED = (*state.DRIVEN, state.PENDING_RERUN, state.INVALIDATING, state.SUSPENDING)
 #: Seconds until something that is being deleted is looked for again, in case the watch says nothing.
 DELETION_LOOK = 2.0
 #: Steps of one look, against a machine that runs in a circle.
@@ -84,7 +97,7 @@ class Applications:
     async def _follow(self, app: Object, driver: PodView | None, executors: tuple[PodView, ...], following: Step) -> float | None:
         """Do a step: what must be undone if it is lost goes before the status is written, the rest after."""
         action = following.action
-        begins_anew = state_of(following.status) == lifecycle.INVALIDATING
+        begins_anew = state_of(following.status) == state.INVALIDATING
         if action is Action.TIDY:
             await self._tidy(app, executors)
         elif action is Action.DELETE_DRIVER and begins_anew:
@@ -104,7 +117,7 @@ class Applications:
     async def _submit(self, app: Object, following: Step) -> float | None:
         """Make the driver, and write down that it is there."""
         status = following.status
-        wanted = submission(app, *lifecycle.attempt(status))
+        wanted = submission(app, *state.attempt(status))
         problem = validate.problem(app)
         try:
             if problem:
@@ -211,14 +224,14 @@ class Applications:
 def _count(app: Object, status: Object, old: str, new: str) -> None:
     """Count a change of state."""
     namespace = key_of(app)[0]
-    if new == lifecycle.RUNNING and status.get("startTime") and status.get("lastSubmissionAttemptTime"):
+    if new == state.RUNNING and status.get("startTime") and status.get("lastSubmissionAttemptTime"):
         waited = times.parse(status["startTime"]) - times.parse(status["lastSubmissionAttemptTime"])
         metrics.START_SECONDS.labels(namespace).observe(max(0.0, waited.total_seconds()))
-    elif new == lifecycle.PENDING_RERUN:
+    elif new == state.PENDING_RERUN:
         metrics.RETRIES.labels(namespace, "execution").inc()
-    elif new == lifecycle.SUBMISSION_FAILED:
+    elif new == state.SUBMISSION_FAILED:
         metrics.RETRIES.labels(namespace, "submission").inc()
-    elif new in lifecycle.ENDED and status.get("startTime"):
+    elif new in state.ENDED and status.get("startTime"):
         ran = times.parse(status["terminationTime"]) - times.parse(status["startTime"])
         metrics.RUN.labels(namespace, new.lower()).observe(max(0.0, ran.total_seconds()))
 

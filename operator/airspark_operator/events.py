@@ -9,7 +9,7 @@ from datetime import datetime
 from airspark_operator import times
 from airspark_operator.api import Api, Refused, Unavailable
 from airspark_operator.kinds import Object
-from airspark_operator.lifecycle import Event
+from airspark_operator.state import Event
 
 log = logging.getLogger(__name__)
 COMPONENT = "airspark-spark-operator"

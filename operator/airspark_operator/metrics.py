@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import REGISTRY, Collector
 
-from airspark_operator import lifecycle
+from airspark_operator import state
 from airspark_operator.store import Store
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -57,7 +57,7 @@ class Watched(Collector):
     def collect(self) -> Iterable[Metric]:
         """Count."""
         states: Tally[tuple[str, ...]] = Tally(
-            (ns, lifecycle.state_of(app.get("status") or {}) or "NEW") for (ns, _), app in self.store.applications.items()
+            (ns, state.state_of(app.get("status") or {}) or "NEW") for (ns, _), app in self.store.applications.items()
         )
         executors: Tally[tuple[str, ...]] = Tally(
             (ns, pod.state) for (ns, _), pod in self.store.all_pods() if pod.role == "executor"

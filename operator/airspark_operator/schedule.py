@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 
 from croniter import croniter
 
-from airspark_operator import kinds, lifecycle, times
+from airspark_operator import kinds, state, times
 from airspark_operator.conditions import set_condition
 from airspark_operator.kinds import Object
-from airspark_operator.lifecycle import NORMAL, WARNING, Event, state_of
+from airspark_operator.state import NORMAL, WARNING, Event, state_of
 
 ALLOW, FORBID, REPLACE = "Allow", "Forbid", "Replace"
 #: Runs of each kind that are kept where the spec names none (kubeflow's default).
@@ -230,7 +230,7 @@ def _due(
     status["nextRun"] = times.text(schedule.following(latest))
     wait = max(0.0, times.seconds_until(status["nextRun"], now))
     late = (now - latest).total_seconds()
-    active = [app for app in runs if state_of(app.get("status") or {}) not in lifecycle.ENDED]
+    active = [app for app in runs if state_of(app.get("status") or {}) not in state.ENDED]
     policy = scheduled["spec"].get("concurrencyPolicy") or ALLOW
     problem = ""
     if deadline and late > deadline:
@@ -264,11 +264,11 @@ def _invalid(status: Object, message: str, old: tuple[Object, ...], fresh: bool,
 def _history(spec: Object, status: Object, runs: Sequence[Object]) -> tuple[Object, ...]:
     """Write the names of ended runs into the status, newest first, and return those that are too many."""
     gone: list[Object] = []
-    for state, limit, names in (
-        (lifecycle.COMPLETED, "successfulRunHistoryLimit", "pastSuccessfulRunNames"),
-        (lifecycle.FAILED, "failedRunHistoryLimit", "pastFailedRunNames"),
+    for ended_as, limit, names in (
+        (state.COMPLETED, "successfulRunHistoryLimit", "pastSuccessfulRunNames"),
+        (state.FAILED, "failedRunHistoryLimit", "pastFailedRunNames"),
     ):
-        ended = [app for app in reversed(runs) if state_of(app.get("status") or {}) == state]
+        ended = [app for app in reversed(runs) if state_of(app.get("status") or {}) == ended_as]
         most = spec.get(limit)
         most = HISTORY if most is None else most
         kept = [app["metadata"]["name"] for app in ended[:most]]

@@ -11,8 +11,8 @@ from airspark_operator.api import Api, Refused
 from airspark_operator.controller import present
 from airspark_operator.events import tell
 from airspark_operator.kinds import Object
-from airspark_operator.lifecycle import WARNING, Event
 from airspark_operator.settings import Settings
+from airspark_operator.state import WARNING, Event
 from airspark_operator.store import Key, Store, key_of
 
 log = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airspark_operator import lifecycle, observe
-from airspark_operator.lifecycle import Action, Step
+from airspark_operator import lifecycle, observe, state
 from airspark_operator.observe import PodView
+from airspark_operator.state import Action, Step
 from airspark_operator.submission import submission
 
 Object = dict[str, Any]
@@ -82,7 +82,7 @@ class Cluster:
         return step
 
     def _submit(self, step: Step, killed_at: int) -> None:
-        wanted = submission(self.app, *lifecycle.attempt(step.status))
+        wanted = submission(self.app, *state.attempt(step.status))
         if self.driver and self.driver.submission != wanted.id:
             self.driver = None  # of another submission: it has to go first
             return

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from machine import Cluster, application
 
-from airspark_operator import lifecycle, observe
+from airspark_operator import lifecycle, observe, state
 from airspark_operator.conditions import condition
-from airspark_operator.lifecycle import Action
+from airspark_operator.state import Action
 
 ON_FAILURE = {"type": "OnFailure", "onFailureRetries": 2, "onFailureRetryInterval": 10}
 
@@ -163,7 +163,7 @@ def should_stay_submitted_while_a_refused_submission_is_repeated_and_fail_in_the
     cluster = Cluster(application(restartPolicy=policy), refuse="exceeded quota")
     cluster.look()
     assert (cluster.state, cluster.status["submissionAttempts"]) == ("SUBMITTED", 1)
-    assert lifecycle.state_of(cluster.status) == lifecycle.SUBMISSION_FAILED
+    assert state.state_of(cluster.status) == state.SUBMISSION_FAILED
     for seconds, attempts in ((6, 2), (11, 3)):
         assert cluster.look().action is Action.NOTHING, "attempts × interval have not passed"
         cluster.later(seconds)
@@ -320,11 +320,11 @@ def should_never_make_two_drivers_of_one_attempt_and_never_be_stuck(spec: dict[s
     cluster.app["spec"].pop("timeToLiveSeconds", None)
     for _ in range(40):
         cluster.settle()
-        if cluster.state in lifecycle.ENDED:
+        if cluster.state in state.ENDED:
             break
         cluster.complete()
         cluster.later(60)
-    assert cluster.state in lifecycle.ENDED, f"stuck in {cluster.state} {cluster.status.get('reason')}"
+    assert cluster.state in state.ENDED, f"stuck in {cluster.state} {cluster.status.get('reason')}"
     vanished = sum(move == ("pod", "vanish") for move in moves)
     assert len(cluster.made) - len(set(cluster.made)) <= vanished, "a second driver of one attempt"
 
@@ -339,7 +339,7 @@ def should_leave_no_driver_if_it_is_suspended_in_the_end(spec: dict[str, Any], m
     cluster.change(suspend=True)
     cluster.app["spec"].pop("timeToLiveSeconds", None)
     cluster.settle()
-    ended = cluster.state in lifecycle.ENDED
+    ended = cluster.state in state.ENDED
     assert ended or (cluster.driver is None and cluster.state in ("", "SUSPENDED")), (cluster.state, cluster.driver)
 
 
@@ -360,7 +360,7 @@ def should_publish_only_states_that_airflow_and_kubeflows_users_know(spec: dict[
     cluster = Cluster(application(**spec))
     for move in moves:
         play(cluster, [move])
-        assert cluster.state in lifecycle.STATES
+        assert cluster.state in state.STATES
         if not cluster.made:
             assert cluster.state in ("", "SUBMITTED", "FAILED"), "Airflow takes any other for a driver that runs"
         if cluster.state == "FAILED":

@@ -152,7 +152,7 @@ def should_give_the_driver_the_charts_account_and_executors_no_token() -> None:
 def should_take_the_account_that_the_spec_names(role: str) -> None:
     made = pod(role, {"serviceAccount": "mine"})
     assert made["spec"]["serviceAccountName"] == "mine"
-    assert "automountServiceAccountToken" not in made["spec"]
+    assert made["spec"].get("automountServiceAccountToken", True)
 
 
 @ROLES
