@@ -72,13 +72,17 @@ def running_driver(task: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def client(airflow: Airflow) -> Airflow:
-    """A client, when the DAG is known."""
+    """A client, when the DAG is known and nothing of a run before goes on."""
 
     def known() -> bool:
         return any(dag["dag_id"] == DAG for dag in airflow.call("GET", "/dags", params={"limit": 100})["dags"])
 
     wait("the DAG is known", known, 120, 2)
     airflow.call("PATCH", f"/dags/{DAG}", json={"is_paused": False})
+    for run in airflow.call("GET", f"/dags/{DAG}/dagRuns", params={"state": "running"})["dag_runs"]:
+        airflow.call("PATCH", f"/dags/{DAG}/dagRuns/{run['dag_run_id']}", json={"state": "failed"})
+    for name in applications():
+        kubectl("delete", name)
     return airflow
 
 
