@@ -6,6 +6,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from applications import PLATFORM, Application, kubectl, load, remove
 from conftest import ROOT
 
@@ -46,6 +47,7 @@ def run(file: Path) -> str:
     return ""
 
 
+@pytest.mark.long
 def test_should_run_as_they_are(up: None) -> None:
     live = [file for file in FILES if file.read_text().startswith("# run: live")]
     with ThreadPoolExecutor(TOGETHER) as pool:

@@ -98,7 +98,7 @@ def test_should_run_both_tasks_with_the_drivers_log_and_leave_nothing(client: Ai
     assert not pods("plain") and not pods("deferred")
 
 
-@pytest.mark.parametrize("task", ["plain", "deferred"])
+@pytest.mark.parametrize("task", ["plain", pytest.param("deferred", marks=pytest.mark.long)])
 def test_should_delete_driver_and_executors_if_the_task_is_killed(client: Airflow, task: str) -> None:
     run = trigger(client, steps=LONG)
     only(client, run, task)
@@ -149,6 +149,7 @@ def test_should_find_its_driver_again_if_scheduler_and_task_pod_die(client: Airf
     found_again(client, 400_000_000, 600, with_scheduler=True)
 
 
+@pytest.mark.long
 def test_should_fail_with_the_registrys_words_if_the_image_cannot_be_pulled(client: Airflow) -> None:
     run = trigger(client, image="localhost/no-such-image:1")
     only(client, run, "plain")
@@ -163,6 +164,7 @@ def test_should_fail_with_the_registrys_words_if_the_image_cannot_be_pulled(clie
     wait("nothing is left", lambda: not applications() and not pods("plain"), 60)
 
 
+@pytest.mark.long
 def test_should_fail_with_the_reason_if_the_driver_runs_out_of_memory(client: Airflow) -> None:
     run = trigger(client, steps=LONG)
     only(client, run, "plain")

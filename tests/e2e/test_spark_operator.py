@@ -112,6 +112,7 @@ def test_should_begin_anew_if_the_spec_changes_after_the_end(plain: Application)
     assert len(plain.pods("driver")) == 1
 
 
+@pytest.mark.long
 def test_should_run_a_scala_application_from_the_image() -> None:
     changes: dict[str, Any] = {
         "type": "Scala",
@@ -125,6 +126,7 @@ def test_should_run_a_scala_application_from_the_image() -> None:
         assert re.search(r"^42$", app.log(), re.MULTILINE), app.log()[-2000:]
 
 
+@pytest.mark.long
 def test_should_try_again_if_the_policy_says_so() -> None:
     policy = {"type": "OnFailure", "onFailureRetries": 2, "onFailureRetryInterval": 1}
     mounts = {"volumes": [OUTPUT], "driver": {"volumeMounts": [OUTPUT_MOUNT]}}
@@ -150,6 +152,7 @@ def test_should_name_the_role_and_the_remedy_if_the_driver_runs_out_of_memory() 
         assert "driver" in told and "spec.driver.memoryOverhead" in told
 
 
+@pytest.mark.long
 def test_should_count_executors_and_name_the_role_if_they_run_out_of_memory() -> None:
     with application("live-executor-oom", executor=TOO_SMALL) as app:
         status = app.reach("FAILED", seconds=240)
@@ -196,6 +199,7 @@ def test_should_delete_driver_and_executors_if_suspended_and_begin_anew_if_resum
         assert status["runNumber"] == 1
 
 
+@pytest.mark.long
 def test_should_wait_without_a_state_if_created_suspended() -> None:
     with application("live-asleep", suspend=True) as app:
         wait("it is looked at", lambda: app.status().get("reason") == "Suspended", 20)
@@ -221,6 +225,7 @@ def test_should_leave_nothing_if_deleted_while_it_runs() -> None:
         wait("nothing is left", lambda: not app.left(), 90)
 
 
+@pytest.mark.long
 def test_should_leave_nothing_if_deleted_while_it_is_submitted() -> None:
     for number in range(5):
         with application(f"live-gone-{number}", nodeSelector={"airspark.io/no-such": "node"}) as app:
@@ -234,6 +239,7 @@ def test_should_delete_the_application_if_its_time_to_live_has_passed() -> None:
         wait("nothing is left", lambda: not app.left(), 60)
 
 
+@pytest.mark.long
 def test_should_run_with_zero_executors_at_first_if_dynamic_allocation_begins_at_zero() -> None:
     allocation = {"enabled": True, "initialExecutors": 0, "minExecutors": 0, "maxExecutors": 2}
     with application("live-dynamic", dynamicAllocation=allocation) as app:

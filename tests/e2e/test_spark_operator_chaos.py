@@ -193,6 +193,7 @@ def test_should_record_the_true_end_if_drivers_end_while_no_controller_looks(gro
             assert well.status()["executionAttempts"] == status["executionAttempts"] == 1
 
 
+@pytest.mark.long
 def test_should_see_a_failure_if_a_driver_is_deleted_while_no_controller_looks(ground: random.Random) -> None:
     controller = Controller(OWN)
     controller.start()
@@ -204,6 +205,7 @@ def test_should_see_a_failure_if_a_driver_is_deleted_while_no_controller_looks(g
             assert app.reach("FAILED", seconds=30)["reason"] == "DriverDeleted"
 
 
+@pytest.mark.long
 def test_should_take_over_within_the_lease_if_the_leader_is_killed(ground: random.Random) -> None:
     election = {
         "enabled": True,
@@ -357,6 +359,7 @@ def test_should_name_the_quota_and_submit_again_if_one_is_exceeded(ground: rando
         kubectl(OWN, "delete", "resourcequota", "live-quota", "--ignore-not-found")
 
 
+@pytest.mark.long
 def test_should_make_up_for_the_latest_time_alone_if_no_controller_looked(ground: random.Random) -> None:
     template = spec(
         mainApplicationFile="local:///opt/airflow/spark-apps/generate_sales.py", arguments=["--help"], nodeSelector={"no": "node"}
