@@ -73,6 +73,8 @@ with DAG(
             namespace=conf.get("kubernetes_executor", "namespace", fallback="default"),
             template_spec=application(),
             executor_config=LAUNCHER,
+            # Without it, a trigger that is cancelled looks for a kubeconfig and leaves the driver running.
+            in_cluster=True,
             startup_timeout_seconds=300,
             deferrable=deferrable,
             log_events_on_failure=True,

@@ -22,7 +22,7 @@ def test_should_run_in_a_pod_that_may_make_applications(name: str) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_should_bring_logs_find_its_driver_again_and_clean_up(name: str) -> None:
     task = spark_kubernetes.dag.get_task(name)
-    assert task.get_logs and task.reattach_on_restart and task.delete_on_termination
+    assert task.get_logs and task.reattach_on_restart and task.delete_on_termination and task.in_cluster
 
 
 @pytest.mark.parametrize("name", TASKS)
