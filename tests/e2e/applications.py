@@ -24,8 +24,6 @@ from airspark.forward import free_port
 from airspark.images import IMAGES
 from airspark.project import BUILD, kubeconfig, versions
 
-sys.path.insert(0, str(ROOT / "operator"))
-
 PLATFORM = "airspark"
 #: Namespace of the applications whose controller is a process of the tests.
 OWN = "airspark-applications"

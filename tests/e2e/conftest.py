@@ -19,7 +19,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
+for folder in ("scripts", "operator"):
+    sys.path.insert(0, str(ROOT / folder))
 # A cluster of the tests' own: make exports an empty CLUSTER, and `airspark` is the user's.
 os.environ["CLUSTER"] = os.environ.get("CLUSTER") or "airspark-test"
 

@@ -245,4 +245,4 @@ def test_should_reach_the_kubernetes_api_with_a_token_only(enforced: bool, task:
         source: connects(ends[source][1], NAMESPACE, [(address, 443)]) == [True]
         for source in ("scheduler", "api-server", "dag-processor", "triggerer")
     }
-    assert found == {"scheduler": True, "api-server": True, "dag-processor": False, "triggerer": False}
+    assert found == {"scheduler": True, "api-server": True, "dag-processor": False, "triggerer": True}
