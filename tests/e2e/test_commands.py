@@ -26,7 +26,16 @@ def test_should_do_nothing_and_say_so_if_everything_is_up(up: None) -> None:
 
 def test_should_show_every_part_in_one_table(demo_run: Run) -> None:
     shown = make("status").stdout
-    for component in ("api-server", "scheduler", "dag-processor", "triggerer", "postgresql", "spark-master", "spark-worker"):
+    for component in (
+        "api-server",
+        "scheduler",
+        "dag-processor",
+        "triggerer",
+        "postgresql",
+        "spark-master",
+        "spark-worker",
+        "spark-operator",
+    ):
         row = next(line for line in shown.splitlines() if line.startswith(component))
         assert re.search(r"(\d)/\1 +\d+ +\d+[smhd]", row), row
 

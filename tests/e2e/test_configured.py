@@ -252,24 +252,34 @@ def test_should_know_what_each_account_may_not_do(configured: Configured) -> Non
         kind, _, part = resource.partition("/")
         done = subprocess.run(
             ["kubectl", "--kubeconfig", str(platform.kubeconfig()), "auth", "can-i", verb, kind, "--subresource", part,
-             "--namespace", "airspark", "--as", f"system:serviceaccount:airspark:airspark-airflow-{account}"],
+             "--namespace", "airspark", "--as", f"system:serviceaccount:airspark:airspark-{account}"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         return done.stdout.strip() == "yes"
 
     forbidden = {
-        "worker": ["get pods", "create pods", "get secrets", "list secrets", "get configmaps"],
-        "api-server": ["create pods", "delete pods", "get secrets", "list secrets", "create pods/exec"],
-        "scheduler": ["get secrets", "list secrets", "create secrets", "create pods/exec", "create deployments"],
-        "dag-processor": ["get pods", "get secrets", "list configmaps"],
-        "triggerer": ["get pods", "get secrets"],
-        "launcher": ["get secrets", "list secrets", "create secrets", "create jobs", "create roles"],
-        "bootstrap": ["list secrets", "delete secrets", "get pods", "get secrets"],
+        "airflow-worker": ["get pods", "create pods", "get secrets", "list secrets", "get configmaps"],
+        "airflow-api-server": ["create pods", "delete pods", "get secrets", "list secrets", "create pods/exec"],
+        "airflow-scheduler": ["get secrets", "list secrets", "create secrets", "create pods/exec", "create deployments"],
+        "airflow-dag-processor": ["get pods", "get secrets", "list configmaps"],
+        "airflow-triggerer": ["get secrets", "list secrets", "create jobs", "create roles"],
+        "airflow-launcher": ["get secrets", "list secrets", "create secrets", "create jobs", "create roles"],
+        "airflow-bootstrap": ["list secrets", "delete secrets", "get pods", "get secrets"],
+        "spark-operator": ["get secrets", "list secrets", "create pods/exec", "create deployments", "create roles"],
+        "spark-operator-driver": ["get secrets", "list secrets", "create pods/exec", "create jobs", "get sparkapplications"],
     }
     for account, words in forbidden.items():
         for word in words:
             assert not may(account, *word.split()), f"{account} may {word}"
-    allowed = {"scheduler": "create pods", "api-server": "get pods/log", "launcher": "create pods", "bootstrap": "create secrets"}
+    allowed = {
+        "airflow-scheduler": "create pods",
+        "airflow-api-server": "get pods/log",
+        "airflow-launcher": "create sparkapplications",
+        "airflow-triggerer": "delete pods",
+        "airflow-bootstrap": "create secrets",
+        "spark-operator": "create pods",
+        "spark-operator-driver": "deletecollection pods",
+    }
     for account, word in allowed.items():
         assert may(account, *word.split()), f"{account} may not {word}"
 
