@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from airspark import images  # noqa: E402  the path comes first
 
 ANY_UID = "123456:0"
-DEFAULT = ("base", "spark", "airflow", "postgres")
+DEFAULT = ("base", "spark", "airflow", "postgres", "operator")
 #: Images with Python and the common entry point; the last three are built for these tests.
 IMAGES = (*DEFAULT, "pgbouncer", "tls-proxy", "git-server")
 

@@ -22,6 +22,7 @@ USERS = {
     "spark": "185:0",
     "airflow": "50000:0",
     "postgres": "999:0",
+    "operator": "65534:0",
     "pgbouncer": "65534:0",
     "tls-proxy": "65534:0",
     "git-server": "65534:0",
@@ -205,10 +206,11 @@ def test_metadata_that_airflow_parses_at_every_start_holds_no_descriptions() -> 
 def test_images_share_all_layers_but_their_own() -> None:
     base, spark, airflow = layers("base"), layers("spark"), layers("airflow")
     assert spark[: len(base)] == base
-    for name in ("postgres", "pgbouncer", "tls-proxy", "git-server"):
+    for name in ("postgres", "operator", "pgbouncer", "tls-proxy", "git-server"):
         assert layers(name)[: len(base)] == base
-    # The last two layers of the Spark image are the applications; Airflow has its own copy after its packages.
-    assert airflow[: len(spark) - 2] == spark[:-2]
+    # The last four layers of the Spark image are how drivers and executors start in pods, which Airflow has no use for, and the
+    # applications, of which it has its own copy after its packages.
+    assert airflow[: len(spark) - 4] == spark[:-4]
 
 
 @pytest.mark.parametrize("name", ["spark", "airflow"])
