@@ -64,8 +64,9 @@ with DAG(
     dag_id="etl_daily",
     description="Daily sales: CSV to a verified Parquet partition",
     doc_md=__doc__,
-    # The interval is the day before; without a start date, switching the DAG on runs nothing before midnight.
-    schedule=CronTriggerTimetable("0 0 * * *", timezone=TIME_ZONE, interval=timedelta(days=1)),
+    # The interval is the day before; without a start date, switching the DAG on runs nothing before midnight. Airflow would run
+    # the last one otherwise if it is less than a tenth of a day ago.
+    schedule=CronTriggerTimetable("0 0 * * *", timezone=TIME_ZONE, interval=timedelta(days=1), run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
     default_args={

@@ -131,9 +131,11 @@ def should_keep_every_field_if_a_manifest_uses_them_all(served: None, document: 
 
 
 def should_tell_state_attempts_reason_and_age_if_applications_are_listed(served: None) -> None:
+    # where no controller looks after it
+    elsewhere = ("--namespace", "default")
     document = manifest("SparkApplication", {"metadata": {"name": "admission-listed"}, "spec": {"suspend": True}})
-    ok("delete", "sparkapp", "admission-listed", "--ignore-not-found")
-    ok("create", "--filename", "-", manifest=document)
+    ok("delete", *elsewhere, "sparkapp", "admission-listed", "--ignore-not-found")
+    ok("create", *elsewhere, "--filename", "-", manifest=document)
     try:
         status = {
             "applicationState": {"state": "FAILED", "errorMessage": "The driver ran out of memory"},
@@ -146,6 +148,7 @@ def should_tell_state_attempts_reason_and_age_if_applications_are_listed(served:
         }
         ok(
             "patch",
+            *elsewhere,
             "sparkapp",
             "admission-listed",
             "--subresource=status",
@@ -153,15 +156,15 @@ def should_tell_state_attempts_reason_and_age_if_applications_are_listed(served:
             "--patch",
             json.dumps({"status": status}),
         )
-        heads, values = ok("get", "sparkapp", "admission-listed").splitlines()
+        heads, values = ok("get", *elsewhere, "sparkapp", "admission-listed").splitlines()
         assert heads.split() == ["NAME", "STATE", "ATTEMPTS", "REASON", "START", "FINISH", "AGE"]
         assert values.split()[:5] == ["admission-listed", "FAILED", "3", "OOMKilled", "2026-02-01T02:00:00Z"]
-        wide = ok("get", "sparkapp", "admission-listed", "--output", "wide")
+        wide = ok("get", *elsewhere, "sparkapp", "admission-listed", "--output", "wide")
         assert "SUSPEND" in wide and "The driver ran out of memory" in wide
-        stored = json.loads(ok("get", "sparkapp", "admission-listed", "--output", "json"))["status"]
+        stored = json.loads(ok("get", *elsewhere, "sparkapp", "admission-listed", "--output", "json"))["status"]
         assert stored == status
     finally:
-        ok("delete", "sparkapp", "admission-listed")
+        ok("delete", *elsewhere, "sparkapp", "admission-listed")
 
 
 def should_leave_the_status_alone_if_the_object_itself_is_patched(served: None) -> None:

@@ -29,7 +29,8 @@ SERVING = "tier=airflow,component in (api-server, scheduler, dag-processor, trig
 def serving() -> set[str]:
     """Uids of the pods that are ready."""
     pods = json.loads(kubectl("get", "pods", "--selector", SERVING, "--output", "json"))["items"]
-    conditions = {pod["metadata"]["uid"]: pod["status"].get("conditions", []) for pod in pods}
+    staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    conditions = {pod["metadata"]["uid"]: pod["status"].get("conditions", []) for pod in staying}
     return {uid for uid, found in conditions.items() if any(c["type"] == "Ready" and c["status"] == "True" for c in found)}
 
 
