@@ -23,8 +23,17 @@ def version_of(thing: Object) -> int:
     return int(thing["metadata"].get("resourceVersion") or 0)
 
 
+def _newer(uid: str, version: int, old_uid: str, old_version: int) -> bool:
+    """Whether news replace what is known; resource versions are compared across all objects of a kind."""
+    return version > old_version or (version == old_version and uid != old_uid)
+
+
 class Store:
-    """Objects by key, and pods by application. Older news never replaces newer."""
+    """Objects by key, and pods by application.
+
+    Older news never replaces newer, of an earlier object of the same name neither: a list may be seconds old when it is
+    compared, and a driver that was replaced meanwhile would be taken for the present one.
+    """
 
     def __init__(self) -> None:
         self.applications: dict[Key, Object] = {}
@@ -40,8 +49,7 @@ class Store:
         known = self.of_kind(thing["kind"])
         key = key_of(thing)
         old = known.get(key)
-        same = old is not None and old["metadata"]["uid"] == thing["metadata"]["uid"]
-        if same and old is not None and version_of(old) >= version_of(thing):
+        if old is not None and not _newer(thing["metadata"]["uid"], version_of(thing), old["metadata"]["uid"], version_of(old)):
             return False
         thing["metadata"].pop("managedFields", None)
         known[key] = thing
@@ -57,7 +65,7 @@ class Store:
     def put_pod(self, key: Key, pod: PodView) -> bool:
         """Take a pod of an application in; says whether it was news."""
         old = self.pods[key].get(pod.name)
-        if old and old.uid == pod.uid and old.version >= pod.version:
+        if old and not _newer(pod.uid, pod.version, old.uid, old.version):
             return False
         self.pods[key][pod.name] = pod
         return True

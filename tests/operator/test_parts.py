@@ -90,10 +90,11 @@ def thing(version: int, uid: str = "u") -> dict[str, Any]:
 def should_not_let_older_news_replace_newer() -> None:
     store = Store()
     assert store.put(thing(5)) and not store.put(thing(4)) and not store.put(thing(5)) and store.put(thing(6))
-    assert store.put(thing(1, "another")), "an object of the same name that was made since"
-    store.drop(thing(6))
+    assert store.put(thing(8, "another")), "an object of the same name that was made since"
+    assert not store.put(thing(7)), "news of the old one come late"
+    store.drop(thing(7))
     assert store.applications, "the deletion of the old one comes late"
-    store.drop(thing(1, "another"))
+    store.drop(thing(8, "another"))
     assert not store.applications
 
 
@@ -103,7 +104,8 @@ def should_keep_pods_by_application_and_forget_them_by_uid() -> None:
     assert store.put_pod(key, PodView("x", "1", "executor", version=5)) and not store.put_pod(
         key, PodView("x", "1", "executor", version=4)
     )
-    assert store.put_pod(key, PodView("x", "2", "executor", version=1))
+    assert store.put_pod(key, PodView("x", "2", "executor", version=7))
+    assert not store.put_pod(key, PodView("x", "1", "executor", version=6)), "news of the old one come late"
     store.drop_pod(key, "x", "1")
     assert [pod.uid for pod in store.executors(key)] == ["2"]
     store.drop_pod(key, "x", "2")
