@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from airspark_operator import observe
 from airspark_operator.kinds import Object
@@ -21,25 +21,45 @@ def record(status: Object, pods: Iterable[PodView], driver: PodView | None, trac
         tracked: most entries; ended ones go first.
 
     Returns:
-        The executors that have failed since the status was written.
+        The executors that have failed since the status was written, and not because their driver had ended.
     """
     if driver is None or driver.submission != status.get("submissionID"):
         return []
-    states: dict[str, str] = dict(status.get("executorState") or {})
+    before: dict[str, str] = dict(status.get("executorState") or {})
     seen = {pod.name: pod for pod in pods if pod.app_id == driver.app_id}
-    for name, state in states.items():
-        if name not in seen and state not in observe.ENDED:
-            states[name] = observe.UNKNOWN if driver.state != observe.COMPLETED else observe.COMPLETED
-    failed = [pod for name, pod in seen.items() if pod.state == observe.FAILED and states.get(name) != observe.FAILED]
+    gone = observe.COMPLETED if driver.state == observe.COMPLETED else observe.UNKNOWN
+    states = {name: state if name in seen or state in observe.ENDED else gone for name, state in before.items()}
+    states |= {name: pod.state for name, pod in seen.items()}
+    states = _tracked(states, before, seen, tracked)
+    if states:
+        status["executorState"] = states
+    failed = [pod for name, pod in seen.items() if states.get(name) == observe.FAILED != before.get(name)]
+    failed = [pod for pod in failed if not _followed(pod, driver)]
     if failed:
         status["executorFailures"] = status.get("executorFailures", 0) + len(failed)
-    states |= {name: pod.state for name, pod in seen.items()}
-    for name in [name for name, state in states.items() if state in (*observe.ENDED, observe.UNKNOWN) and name not in seen]:
-        if len(states) > tracked:
-            del states[name]
-    if states:
-        status["executorState"] = dict(list(states.items())[:tracked])
     return sorted(failed, key=lambda pod: pod.finished)
+
+
+def _tracked(states: dict[str, str], before: dict[str, str], seen: Container[str], most: int) -> dict[str, str]:
+    """Return as many states as are tracked: ended executors that are gone go first, failures that are counted go last.
+
+    A failure that was counted and then forgotten would be counted again at every look.
+    """
+    if len(states) <= most:
+        return states
+
+    def rank(name: str) -> int:
+        if name not in seen:
+            return 2
+        return 0 if states[name] == observe.FAILED == before.get(name) else 1
+
+    kept = set(sorted(states, key=rank)[:most])
+    return {name: state for name, state in states.items() if name in kept}
+
+
+def _followed(pod: PodView, driver: PodView) -> bool:
+    """Whether an executor ended because its driver had: executors that lose it exit with 1 (CoarseGrainedExecutorBackend)."""
+    return driver.state in observe.ENDED and bool(driver.finished) and pod.finished >= driver.finished
 
 
 def settle(status: Object, state: str) -> None:

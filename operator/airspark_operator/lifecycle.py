@@ -63,7 +63,9 @@ def step(app: Object, driver: PodView | None, pods: tuple[PodView, ...], now: da
     _observe(app, status)
     failed = executors.record(status, pods, driver, tracked)
     if failed:
-        message = f"{status['executorFailures']} executors have failed so far; {failed[-1].name}: {failed[-1].message}"
+        count = status["executorFailures"]
+        number = f"{count} executors have" if count > 1 else "1 executor has"
+        message = f"{number} failed so far; {failed[-1].name}: {failed[-1].message}"
         set_condition(status, "ExecutorsHealthy", False, failed[-1].reason, message, times.text(now))
     following = STEPS[state_of(status)](look)
     told = tuple(Event(WARNING, "SparkExecutorFailed", f"{pod.name}: {pod.message}") for pod in failed)
