@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 
 from airspark_operator import kinds, state, times
 from airspark_operator.conditions import set_condition
@@ -28,6 +29,12 @@ COUNTED = 1440
 #: `@every 1h30m`, as Go writes durations.
 EVERY = re.compile(r"^@every\s+((?:\d+(?:\.\d+)?[hms])+)$")
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+#: Longest distance between two runs: a century.
+LONGEST = 36525 * 86400.0
+#: Fields that croniter draws or hashes, so that they mean another time whenever they are asked for.
+DRAWN = ("h", "H", "r", "R")
+#: A day to ask from whether there is any date at all; the leap day after it is four years away.
+ANY_DAY = datetime(2000, 3, 1, tzinfo=UTC)
 #: A name of 63 characters holds this, a dash and a time of ten digits.
 NAME_LENGTH = 52
 
@@ -76,13 +83,18 @@ class Schedule:
         self.zone = _zone(zone)
         self.expression = expression
         every = EVERY.match(expression.strip())
-        self.every = timedelta(seconds=_seconds(every.group(1))) if every else None
-        if every and not self.every:
+        seconds = _seconds(every.group(1)) if every else 0.0
+        if every and not 0 < seconds <= LONGEST:
             raise WrongSchedule(f"spec.schedule: '{expression}' is no distance in time; for example '@every 1h30m'")
-        if not every and (len(expression.split()) not in (1, 5) or not croniter.is_valid(expression)):
+        # whole seconds and at least one, as robfig/cron has it: names of runs are made of whole seconds
+        self.every = timedelta(seconds=max(1, int(seconds))) if every else None
+        fields = expression.split()
+        drawn = any(name.startswith(DRAWN) for name in fields)
+        if not every and (len(fields) not in (1, 5) or drawn or not croniter.is_valid(expression)):
             example = "five fields such as '0 2 * * *', or @hourly, @daily, @every 1h30m"
             raise WrongSchedule(f"spec.schedule: '{expression}' is no cron expression; use {example}")
-        fields = expression.split()
+        if not every and not _ever(expression):
+            raise WrongSchedule(f"spec.schedule: '{expression}' comes on no day of any year; check day of month and month")
         self.hourly = fields == ["@hourly"] or (len(fields) == 5 and "*" in fields[1])
 
     def following(self, after: datetime) -> datetime:
@@ -123,12 +135,24 @@ class Schedule:
             aware = croniter(self.expression, local)
             found: datetime = aware.get_next(datetime) if forward else aware.get_prev(datetime)
             return found.astimezone(UTC)
-        walls = croniter(self.expression, local.replace(tzinfo=None))
+        # the second time that clocks show an hour, times of the first are behind although clocks show them ahead
+        wall_clock = local.replace(tzinfo=None) + timedelta(hours=0 if forward else local.fold)
+        walls = croniter(self.expression, wall_clock)
         while True:
             wall: datetime = walls.get_next(datetime) if forward else walls.get_prev(datetime)
             found = wall.replace(tzinfo=self.zone).astimezone(UTC)
             if (found > moment) if forward else (found < moment):
                 return found
+
+
+@lru_cache(maxsize=1000)
+def _ever(expression: str) -> bool:
+    """Whether a cron expression comes at all: 30 February does not, and croniter takes it for valid."""
+    try:
+        croniter(expression, ANY_DAY).get_next(datetime)
+    except CroniterBadDateError:
+        return False
+    return True
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -109,6 +109,17 @@ def should_go_on_every_quarter_of_an_hour_when_clocks_change() -> None:
         ("@sometimes", "", "is no cron expression"),
         ("@every soon", "", "is no cron expression"),
         ("@every 0s", "", "is no distance in time"),
+        ("@every 999999999999h", "", "is no distance in time"),
+        ("0 0 30 2 *", "", "'0 0 30 2 *' comes on no day of any year"),
+        ("0 0 31 4,6,9,11 *", "", "comes on no day of any year"),
+        ("R R * * *", "", "is no cron expression"),
+        ("H(0-5) 2 * * *", "", "is no cron expression"),
+        ("@reboot", "", "is no cron expression"),
+        ("0 2 * * * *", "", "is no cron expression"),
+        ("CRON_TZ=Asia/Seoul", "", "spec.schedule: '' is no cron expression"),
+        ("CRON_TZ=Mars/Olympus 0 2 * * *", "", "there is no time zone 'Mars/Olympus'"),
+        ("0 2 * * *", "Europe", "there is no time zone 'Europe'"),
+        ("0 2 * * *", "x" * 5000, "there is no time zone"),
         ("* * * * *", "Mars/Olympus", "spec.timeZone: there is no time zone 'Mars/Olympus'"),
         ("* * * * *", "../../etc/passwd", "spec.timeZone: there is no time zone"),
     ],
@@ -117,6 +128,72 @@ def should_say_in_a_sentence_what_cannot_be_read(expression: str, zone: str, sen
     with pytest.raises(WrongSchedule) as wrong:
         Schedule(expression, zone)
     assert sentence in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("expression", "seconds"), [("@every 0.2s", 1), ("@every 1.9s", 1), ("@every 2s", 2), ("@every 1m0.5s", 60)]
+)
+def should_go_by_whole_seconds_because_names_of_runs_do(expression: str, seconds: int) -> None:
+    moment = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    assert Schedule(expression).following(moment) - moment == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("expression", "local"),
+    [
+        ("@yearly", "01-01 00:00"),
+        ("@annually", "01-01 00:00"),
+        ("@monthly", "04-01 00:00"),
+        ("@weekly", "03-15 00:00"),
+        ("@midnight", "03-11 00:00"),
+        ("0 0 * * 7", "03-15 00:00"),
+        ("0 0 * * sun", "03-15 00:00"),
+        ("0 0 13 * fri", "03-13 00:00"),
+        ("  0   5 * * *  ", "03-11 05:00"),
+        ("0 12 10 3 *", "03-10 12:00"),
+    ],
+)
+def should_read_words_and_names_as_cron_does_in_the_time_of_the_zone(expression: str, local: str) -> None:
+    cron = Schedule(expression, "Europe/Berlin")
+    found = cron.following(times.parse("2026-03-10T10:00:00Z")).astimezone(cron.zone)
+    assert found.strftime("%m-%d %H:%M") == local
+
+
+WALLS = ["30 2 * * *", "0,45 2,3 * * *", "*/20 1-4 * * *", "0 3 * * *", "15 0 * * sun", "0 */2 * * *", "5 * * * *"]
+ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Seoul", "America/St_Johns"]
+MOMENTS = st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31)).map(lambda moment: moment.replace(microsecond=0, tzinfo=UTC))
+
+
+@given(st.sampled_from(WALLS), st.sampled_from(ZONES), MOMENTS)
+def should_always_come_later_and_pass_over_nothing(expression: str, zone: str, moment: datetime) -> None:
+    cron = Schedule(expression, zone)
+    following = cron.following(moment)
+    assert following > moment
+    between = moment + (following - moment) / 2
+    assert cron.following(between) == following, "a time between the two"
+    assert cron.following(following) > following
+
+
+@given(st.sampled_from(WALLS), st.sampled_from(["UTC", "Europe/Berlin"]), MOMENTS)
+def should_find_the_same_latest_time_with_and_without_counting(expression: str, zone: str, moment: datetime) -> None:
+    cron = Schedule(expression, zone)
+    counted, _ = cron.passed(cron.following(moment - timedelta(days=9)), moment)
+    assert counted == cron._latest(moment - timedelta(days=9), moment)
+
+
+@pytest.mark.parametrize(
+    ("now", "latest"),
+    [
+        ("2026-10-25T00:10:00Z", "2026-10-24T00:30:00Z"),
+        ("2026-10-25T01:10:00Z", "2026-10-25T00:30:00Z"),  # clocks show 02:10 again: 02:30 has been
+        ("2026-10-25T01:40:00Z", "2026-10-25T00:30:00Z"),
+        ("2026-03-29T01:10:00Z", "2026-03-28T01:30:00Z"),
+        ("2026-03-29T01:40:00Z", "2026-03-29T01:30:00Z"),
+    ],
+)
+def should_find_the_latest_half_past_two_when_clocks_change(now: str, latest: str) -> None:
+    found = Schedule("30 2 * * *", "Europe/Berlin")._latest(times.parse("2020-01-01T00:00:00Z"), times.parse(now))
+    assert times.text(found) == latest
 
 
 @given(st.integers(0, 5000), st.sampled_from(["* * * * *", "*/7 * * * *", "@every 90s", "0 * * * *"]))
@@ -213,7 +290,8 @@ def should_keep_as_many_ended_runs_as_it_says_the_newest(
 ) -> None:
     runs = [app(f"nightly-{n}", state, f"2026-03-10T11:0{n}:00Z") for n in range(3)]
     status = due(nextRun="2026-03-10T12:01:00Z")
-    plan = schedule.plan(scheduled(status, **({} if limit is None else {field: limit})), runs, NOW)
+    spec: Object = {} if limit is None else {field: limit}
+    plan = schedule.plan(scheduled(status, **spec), runs, NOW)
     newest = ["nightly-2", "nightly-1", "nightly-0"]
     assert plan.status.get(names, []) == newest[:kept]
     assert [run["metadata"]["name"] for run in plan.delete] == newest[kept:]
@@ -240,3 +318,81 @@ def should_give_every_time_a_name_of_its_own_that_fits(name: str, seconds: int) 
     found = schedule.run_name(thing, moment)
     assert len(found) <= 63 and found == schedule.run_name(thing, moment)
     assert found != schedule.run_name(thing, moment + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ({"schedule": "0 0 30 2 *"}, "comes on no day of any year"),
+        ({"schedule": "@every 999999999999h"}, "is no distance in time"),
+        ({"timeZone": "Mars/Olympus"}, "there is no time zone 'Mars/Olympus'"),
+    ],
+)
+@pytest.mark.parametrize("suspend", [True, False])
+def should_say_so_in_the_status_if_a_schedule_cannot_be_followed(spec: Object, sentence: str, suspend: bool) -> None:
+    plan = schedule.plan(scheduled(suspend=suspend, **spec), [app("nightly-1", "COMPLETED"), app("nightly-2", "COMPLETED")], NOW)
+    assert plan.status["scheduleState"] == "FailedValidation" and sentence in plan.status["reason"]
+    assert plan.status["conditions"][0]["message"] == plan.status["reason"]
+    assert plan.create == () and "nextRun" not in plan.status
+    assert [run["metadata"]["name"] for run in plan.delete] == ["nightly-1"], "history is kept short all the same"
+
+
+def should_make_the_run_again_that_was_made_before_the_controller_was_killed() -> None:
+    before = schedule.plan(scheduled(due(), concurrencyPolicy="Forbid"), [], NOW)
+    (run,) = before.create
+    there = {**run, "metadata": {**run["metadata"], "creationTimestamp": "2026-03-10T12:00:30Z"}}
+    again = schedule.plan(scheduled(due(), concurrencyPolicy="Forbid"), [there], NOW + timedelta(seconds=5))
+    assert made(again) == made(before), "the API server finds that there is one of this name"
+    assert again.status["lastRunName"] == run["metadata"]["name"] and again.missed == 0
+
+
+def should_not_replace_the_run_of_the_same_time() -> None:
+    name = schedule.run_name(scheduled(), datetime(2026, 3, 10, 12, tzinfo=UTC))
+    plan = schedule.plan(scheduled(due(), concurrencyPolicy="Replace"), [app(name, "RUNNING"), app("nightly-1", "RUNNING")], NOW)
+    assert [run["metadata"]["name"] for run in plan.delete] == ["nightly-1"]
+
+
+def should_cut_a_long_name_so_that_runs_still_tell_their_schedule() -> None:
+    one, other = scheduled(), scheduled()
+    one["metadata"]["name"], other["metadata"]["name"] = "n" * 60 + "a", "n" * 60 + "b"
+    assert schedule.run_name(one, NOW) != schedule.run_name(other, NOW)
+    assert len(schedule.run(one, NOW)["metadata"]["labels"]["sparkoperator.k8s.io/scheduled-app-name"]) <= 63
+
+
+def should_hand_its_labels_and_none_of_its_template_to_a_run() -> None:
+    thing = scheduled()
+    thing["metadata"]["labels"] = {"team": "data"}
+    run = schedule.run(thing, NOW)
+    run["spec"]["type"] = "Scala"
+    assert run["metadata"]["labels"]["team"] == "data" and thing["spec"]["template"] == {"type": "Python"}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400), st.booleans()), min_size=1, max_size=12),
+    st.sampled_from(["Allow", "Forbid", "Replace"]),
+    st.sampled_from(["* * * * *", "@every 90s"]),
+)
+def should_run_no_time_twice_and_lose_none_uncounted_if_the_controller_is_killed(
+    looks: list[tuple[int, bool]], policy: str, expression: str
+) -> None:
+    thing, now, told, killed = scheduled(schedule=expression, concurrencyPolicy=policy), NOW, 0, 0
+    runs: dict[str, Object] = {}
+    for seconds, written in looks:
+        now += timedelta(seconds=seconds)
+        plan = schedule.plan(thing, list(runs.values()), now)
+        for gone in plan.delete:
+            del runs[gone["metadata"]["name"]]
+        for run in plan.create:
+            name = run["metadata"]["name"]
+            told += name not in runs
+            runs.setdefault(name, {**run, "metadata": {**run["metadata"], "creationTimestamp": times.text(now)}})
+            assert int(name.rsplit("-", 1)[1]) <= now.timestamp(), "a run ahead of its time"
+        if written:
+            thing["status"] = plan.status
+        else:
+            killed += 1
+    if policy != "Allow":
+        assert len(runs) <= 1
+    if not killed and expression == "* * * * *":
+        passed = Schedule(expression).passed(times.parse("2026-03-10T12:00:00Z"), now)[1]
+        assert told + thing["status"].get("missedRuns", 0) == passed
