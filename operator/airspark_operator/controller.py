@@ -97,7 +97,7 @@ class Applications:
     async def _follow(self, app: Object, driver: PodView | None, executors: tuple[PodView, ...], following: Step) -> float | None:
         """Do a step: what must be undone if it is lost goes before the status is written, the rest after."""
         action = following.action
-        begins_anew = state_of(following.status) == state.INVALIDATING
+        begins_anew = state_of(following.status) in (state.INVALIDATING, state.NEW)
         if action is Action.TIDY:
             await self._tidy(app, executors)
         elif action is Action.DELETE_DRIVER and begins_anew:

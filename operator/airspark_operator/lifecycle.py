@@ -127,7 +127,8 @@ def not_submitted(app: Object, status: Object, reason: str, message: str, now: d
     attempts = status["submissionAttempts"] = status.get("submissionAttempts", 0) + 1
     status["lastSubmissionAttemptTime"] = times.text(now)
     event = Event(WARNING, "SparkApplicationSubmissionFailed", message)
-    if final or attempts > look.policy.get("onSubmissionFailureRetries", 0):
+    endless = look.policy.get("type") == "Always"
+    if final or (not endless and attempts > look.policy.get("onSubmissionFailureRetries", 0)):
         return _end(look, reason, message, event)
     look.to(SUBMITTED, reason, message)
     wait = look.policy.get("onSubmissionFailureRetryInterval", RETRY_INTERVAL) * attempts
@@ -187,9 +188,17 @@ class _Look:
 
 def _invalidate(look: _Look) -> Step:
     """Begin anew with a changed spec, whatever the state was."""
-    status = look.to(INVALIDATING, "SpecChanged", "The spec has changed; the application begins anew")
-    event = Event(NORMAL, "SparkApplicationSpecUpdated", "The spec has changed; the application begins anew")
+    said = "The spec has changed; the application begins anew"
+    status = look.to(INVALIDATING, "SpecChanged", said) if look.status.get("submissionID") else _unpublish(look, "SpecChanged")
+    event = Event(NORMAL, "SparkApplicationSpecUpdated", said)
     return Step(_anew(status), Action.DELETE_DRIVER, events=(event,))
+
+
+def _unpublish(look: _Look, reason: str) -> Object:
+    """Have no state again, as before the first submission: no driver has ever been there."""
+    status = look.to(NEW, reason)
+    del status["applicationState"]
+    return status
 
 
 def _anew(status: Object) -> Object:
@@ -221,6 +230,9 @@ def _stop(look: _Look) -> Step:
 
 
 def _submission_failed(look: _Look) -> Step:
+    if look.suspended and not look.driver and not look.status.get("submissionID"):
+        _anew(_unpublish(look, "Suspended"))
+        return _new(look)
     if look.suspended:
         return _stop(look) if look.driver else Step(look.to(SUSPENDED, "Suspended"))
     wait = times.seconds_until(look.status["nextAttemptTime"], look.now)
@@ -228,9 +240,10 @@ def _submission_failed(look: _Look) -> Step:
 
 
 def _driven(look: _Look) -> Step:
-    """Follow the driver pod."""
+    """Follow the driver pod; how it has ended goes before a wish to suspend it, or work that is done would be done again."""
     driver, status = look.driver, look.status
-    if look.suspended:
+    ended = driver is not None and driver.submission == status.get("submissionID") and driver.state in observe.ENDED
+    if look.suspended and not ended:
         event = Event(NORMAL, "SparkApplicationSuspending", "Suspended: the driver and its executors are deleted")
         return Step(look.to(SUSPENDING, "Suspending"), Action.DELETE_DRIVER, events=(event,))
     if driver is None or driver.submission != status.get("submissionID"):
@@ -365,6 +378,8 @@ def _resuming(look: _Look) -> Step:
 
 def _ended(look: _Look) -> Step:
     """Completed or failed: delete the application when its time to live has passed."""
+    if look.driver is None:
+        executors.settle(look.status, observe.COMPLETED if state_of(look.status) == COMPLETED else observe.UNKNOWN)
     seconds = look.spec.get("timeToLiveSeconds")
     ended = look.status.get("terminationTime")
     if seconds is None or not ended:

@@ -36,6 +36,8 @@ class Cluster:
 
     Args:
         app: the SparkApplication.
+        graceful: whether a driver that is deleted stays until `vanish`, as pods do that get time to end.
+        refuse: what the API server says to a submission; nothing if it accepts it.
     """
 
     app: Object
@@ -45,6 +47,7 @@ class Cluster:
     events: list[str] = field(default_factory=list)
     gone: bool = False
     refuse: str = ""
+    graceful: bool = False
 
     @property
     def status(self) -> Object:
@@ -76,7 +79,7 @@ class Cluster:
         if killed_at > 0:
             self.write(step)
         if killed_at > 1 and step.action is Action.DELETE_DRIVER:
-            self.driver = None
+            self._delete()
         if step.action is Action.DELETE:
             self.gone = True
         return step
@@ -84,16 +87,24 @@ class Cluster:
     def _submit(self, step: Step, killed_at: int) -> None:
         wanted = submission(self.app, *state.attempt(step.status))
         if self.driver and self.driver.submission != wanted.id:
-            self.driver = None  # of another submission: it has to go first
+            self._delete()  # of another submission: it has to go first
             return
         if self.refuse:
             self.write(lifecycle.not_submitted(self.app, step.status, "Refused", self.refuse, self.now))
             return
         if killed_at > 0 and not self.driver:
-            self.driver = PodView("job-driver", f"pod-{len(self.made)}", "driver", "u-1", wanted.id, wanted.app_id)
+            uid = f"pod-{len(self.made)}"
+            self.driver = PodView("job-driver", uid, "driver", "u-1", wanted.id, wanted.app_id, reason="DriverStarting")
             self.made.append(wanted.id)
         if killed_at > 1:
             self.write(lifecycle.submitted(self.app, step.status, wanted, {"podName": "job-driver"}, [], self.now))
+
+    def _delete(self) -> None:
+        self.driver = replace(self.driver, deleting=True) if self.driver and self.graceful else None
+
+    def vanish(self) -> None:
+        """Have the driver pod be gone."""
+        self.driver = None
 
     def settle(self, looks: int = 20) -> None:
         """Look until nothing follows."""

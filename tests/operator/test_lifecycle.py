@@ -298,8 +298,6 @@ def play(cluster: Cluster, moves: list[tuple[str, Any]]) -> None:
             cluster.look(what)
         elif kind == "time":
             cluster.later(what)
-        elif what == "vanish":
-            cluster.driver = None
         elif kind == "pod":
             getattr(cluster, what)()
         elif what == "change":
