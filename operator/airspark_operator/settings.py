@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from airspark_operator.kinds import Object
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("json", "plain")
 
 
 @dataclass(frozen=True)
@@ -99,40 +103,95 @@ def from_file(path: Path) -> Settings:
         return from_object(json.loads(path.read_text()))
     except OSError as problem:
         raise WrongSettings(f"{path} cannot be read ({problem.strerror}); the chart mounts it from a ConfigMap") from problem
-    except (ValueError, TypeError, KeyError, AttributeError) as problem:
+    except ValueError as problem:
         raise WrongSettings(f"{path} is not what the chart writes: {problem}") from problem
 
 
 def from_object(told: Object) -> Settings:
-    """Return settings from the chart's keys, which are camelCase; one that is not there has its default."""
-    election, defaults = told.get("leaderElection") or {}, told.get("defaults") or {}
-    log = told.get("log") or {}
+    """Return settings from the chart's keys, which are camelCase; one that is not there, or is null, has its default.
+
+    Raises:
+        ValueError: if a key has a value that it cannot have; the text names both.
+    """
+    top = _Keys(told)
+    election, defaults, log = top.part("leaderElection"), top.part("defaults"), top.part("log")
     ours, theirs, without = Settings(), Election(), Defaults()
     return Settings(
-        namespaces=tuple(name for name in told.get("namespaces") or () if name),
+        namespaces=top.names("namespaces"),
         election=Election(
-            enabled=bool(election.get("enabled", theirs.enabled)),
-            name=election.get("leaseName") or theirs.name,
-            lease_duration=int(election.get("leaseDurationSeconds", theirs.lease_duration)),
-            renew_deadline=float(election.get("renewDeadlineSeconds", theirs.renew_deadline)),
-            retry_period=float(election.get("retryPeriodSeconds", theirs.retry_period)),
+            enabled=election.flag("enabled", theirs.enabled),
+            name=election.text("leaseName", theirs.name),
+            lease_duration=int(election.number("leaseDurationSeconds", theirs.lease_duration, least=1)),
+            renew_deadline=election.number("renewDeadlineSeconds", theirs.renew_deadline),
+            retry_period=election.number("retryPeriodSeconds", theirs.retry_period),
         ),
-        workers=int(told.get("workers", ours.workers)),
-        resync=float(told.get("resyncSeconds", ours.resync)),
-        port=int(told.get("port", ours.port)),
-        max_tracked_executors=int(told.get("maxTrackedExecutorPerApp", ours.max_tracked_executors)),
-        missed_run_deadline=float(told.get("missedRunDeadlineSeconds") or 0),
-        log_level=log.get("level") or ours.log_level,
-        log_format=log.get("format") or ours.log_format,
+        workers=int(top.number("workers", ours.workers, least=1)),
+        resync=top.number("resyncSeconds", ours.resync, least=1),
+        port=int(top.number("port", ours.port, least=1)),
+        max_tracked_executors=int(top.number("maxTrackedExecutorPerApp", ours.max_tracked_executors)),
+        missed_run_deadline=top.number("missedRunDeadlineSeconds", ours.missed_run_deadline),
+        log_level=log.text("level", ours.log_level, LOG_LEVELS),
+        log_format=log.text("format", ours.log_format, LOG_FORMATS),
         defaults=Defaults(
-            service_account=defaults.get("serviceAccount") or without.service_account,
-            spark_conf={str(key): str(value) for key, value in (defaults.get("sparkConf") or {}).items()},
-            image=defaults.get("image") or "",
-            pod_security_context=defaults.get("podSecurityContext") or {},
-            container_security_context=defaults.get("containerSecurityContext") or {},
-            ui_service=bool(defaults.get("uiService", without.ui_service)),
-            ingress_url_format=defaults.get("ingressUrlFormat") or "",
-            ingress_class=defaults.get("ingressClass") or "",
-            cluster_domain=defaults.get("clusterDomain") or "",
+            service_account=defaults.text("serviceAccount", without.service_account),
+            spark_conf={key: _property(value) for key, value in defaults.mapping("sparkConf").items() if value is not None},
+            image=defaults.text("image", without.image),
+            pod_security_context=defaults.mapping("podSecurityContext"),
+            container_security_context=defaults.mapping("containerSecurityContext"),
+            ui_service=defaults.flag("uiService", without.ui_service),
+            ingress_url_format=defaults.text("ingressUrlFormat", without.ingress_url_format),
+            ingress_class=defaults.text("ingressClass", without.ingress_class),
+            cluster_domain=defaults.text("clusterDomain", without.cluster_domain),
         ),
     )
+
+
+def _property(value: Any) -> str:
+    """Return a Spark property as Spark reads it: `true`, not `True`."""
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+class _Keys:
+    """The keys of a part of the file, each taken with its type: a word in place of a list would be read letter by letter."""
+
+    def __init__(self, told: Any, where: str = "") -> None:
+        self.where = where
+        if not isinstance(told, dict):
+            raise ValueError(f"{where.rstrip('.') or 'the whole'} must be an object, not {told!r}")
+        self.told: Object = told
+
+    def _take(self, name: str, kind: type | tuple[type, ...], word: str, default: Any) -> Any:
+        value = self.told.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"{self.where}{name} must be {word}, not {value!r}")
+        return value
+
+    def part(self, name: str) -> _Keys:
+        return _Keys(self.mapping(name), f"{self.where}{name}.")
+
+    def mapping(self, name: str) -> Object:
+        found: Object = self._take(name, dict, "an object", {})
+        return found
+
+    def names(self, name: str) -> tuple[str, ...]:
+        found = self._take(name, list, "a list of names", [])
+        if not all(isinstance(entry, str) for entry in found):
+            raise ValueError(f"{self.where}{name} must be a list of names, not {found!r}")
+        return tuple(entry for entry in found if entry)
+
+    def text(self, name: str, default: str, words: tuple[str, ...] = ()) -> str:
+        found: str = self._take(name, str, "a text", "") or default
+        if words and found not in words:
+            raise ValueError(f"{self.where}{name} must be one of {', '.join(words)}, not {found!r}")
+        return found
+
+    def flag(self, name: str, default: bool) -> bool:
+        return bool(self._take(name, bool, "true or false", default))
+
+    def number(self, name: str, default: float, least: float = 0) -> float:
+        found = float(self._take(name, (int, float), "a number", default))
+        if not found >= least:
+            raise ValueError(f"{self.where}{name} must be at least {least:g}, not {found:g}")
+        return found
