@@ -23,7 +23,10 @@ def event_object(about: Object, event: Event, now: datetime) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{metadata['name'][:200]}.{uuid.uuid4().hex[:16]}", "namespace": metadata["namespace"]},
+        "metadata": {
+            "name": f"{metadata['name'][:200].rstrip('-.')}.{uuid.uuid4().hex[:16]}",
+            "namespace": metadata["namespace"],
+        },
         "involvedObject": {
             "apiVersion": about["apiVersion"],
             "kind": about["kind"],

@@ -19,6 +19,8 @@ HOPELESS = ("InvalidImageName",)
 #: Longest sentence that goes into a status; more is in the driver's log.
 MESSAGE_LENGTH = 1000
 
+#: Reason of a pod that something else, such as Kueue, keeps from the scheduler.
+GATED = "SchedulingGated"
 KILLED, TERMINATED = 137, 143
 #: A line of a log that names an exception, as Python and Java print it.
 EXCEPTION = re.compile(r"^(?:Caused by: |Exception in thread \"[^\"]*\" )?([\w.$]*(?:Error|Exception|Exit)\b.*)$")
@@ -70,8 +72,8 @@ def view(pod: Object) -> PodView:
     role = labels.get(kinds.LABEL_ROLE, "")
     container = _container(status, kinds.DRIVER_CONTAINER if role == kinds.DRIVER else kinds.EXECUTOR_CONTAINER)
     state, reason, message = _outcome(status, container, role)
-    if role == kinds.EXECUTOR and reason == "Terminated" and metadata.get("deletionTimestamp"):
-        state, reason, message = COMPLETED, "Removed", ""  # by Spark itself, when it needs fewer
+    if role == kinds.EXECUTOR and reason in ("Terminated", "Killed") and metadata.get("deletionTimestamp"):
+        state, reason, message = COMPLETED, "Removed", ""  # by Spark itself, when it needs fewer; slow ones get a signal 9
     owner = next((o["uid"] for o in metadata.get("ownerReferences") or () if o.get("controller")), "")
     running = container.get("state", {}).get("running") or {}
     ended = container.get("state", {}).get("terminated") or {}
@@ -150,7 +152,8 @@ def _last_error(log: str) -> str:
 
 def _lost(status: Object, role: str) -> tuple[str, str]:
     """Return why a pod ended without a word of Spark's container."""
-    for entry in status.get("initContainerStatuses") or ():
+    # a reason of the pod goes first: then sidecars among the init containers were ended with it
+    for entry in () if status.get("reason") else status.get("initContainerStatuses") or ():
         ended = entry.get("state", {}).get("terminated") or {}
         if ended.get("exitCode"):
             said = _last_error(ended.get("message") or "")
@@ -166,6 +169,8 @@ def _waiting(status: Object, container: Object, role: str) -> tuple[str, str]:
     scheduled: dict[str, Any] = next((c for c in status.get("conditions") or () if c["type"] == "PodScheduled"), {})
     if scheduled.get("status") == "False":
         reason = scheduled.get("reason") or "Unschedulable"
+        if reason == GATED:
+            return reason, f"The {role} waits until its scheduling gates are removed, for example by a queue"
         return reason, f"The {role} fits on no node: {scheduled.get('message') or 'the scheduler gave no reason'}"
     for entry in [container, *(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
         waiting = entry.get("state", {}).get("waiting") or {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airspark_operator import executors, observe
 from airspark_operator.observe import PodView
@@ -137,6 +139,119 @@ def should_not_take_an_executor_for_failed_that_spark_removes() -> None:
         )
     )
     assert (found.state, found.reason, found.deleting) == ("COMPLETED", "Removed", True)
+
+
+@pytest.mark.parametrize("code", [143, 137])
+@pytest.mark.parametrize(("deleted", "state"), [(True, "COMPLETED"), (False, "FAILED")])
+def should_tell_an_executor_that_spark_removes_from_one_that_was_killed(code: int, deleted: bool, state: str) -> None:
+    metadata = {"deletionTimestamp": "2026-03-01T12:02:00Z"} if deleted else {}
+    found = observe.view(pod("executor", metadata, phase="Failed", containerStatuses=[ended(code, "executor", reason="Error")]))
+    assert found.state == state and (found.message == "") == deleted
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"containerStatuses": [ended(137, "executor", reason="OOMKilled")]},
+        {"containerStatuses": [ended(1, "executor")]},
+        {"reason": "Evicted", "containerStatuses": [ended(143, "executor")]},
+    ],
+)
+def should_take_an_executor_for_failed_whose_pod_is_deleted_after_it_failed(status: Object) -> None:
+    found = observe.view(pod("executor", {"deletionTimestamp": "2026-03-01T12:02:00Z"}, phase="Failed", **status))
+    assert found.state == "FAILED"
+
+
+def should_not_take_a_driver_that_was_told_to_stop_for_removed() -> None:
+    found = observe.view(pod("driver", {"deletionTimestamp": "x"}, phase="Failed", containerStatuses=[ended(143)]))
+    assert (found.state, found.reason, found.deleting) == ("FAILED", "Terminated", True)
+
+
+def should_name_an_eviction_although_a_sidecar_among_the_init_containers_ended_with_it() -> None:
+    sidecar = {"name": "mesh", "state": {"terminated": {"exitCode": 143}}}
+    found = observe.view(pod(phase="Failed", reason="Evicted", message="disk", initContainerStatuses=[sidecar]))
+    assert (found.reason, found.message) == ("Evicted", "The driver's pod was ended (Evicted): disk")
+
+
+def should_not_blame_nodes_if_a_queue_holds_the_driver_back() -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "Scheduling is blocked"}
+    found = observe.view(pod(phase="Pending", conditions=[condition]))
+    assert (found.state, found.reason) == ("PENDING", "SchedulingGated") and "fits on no node" not in found.message
+
+
+@pytest.mark.parametrize("reason", ["ImagePullBackOff", "CreateContainerConfigError", "CrashLoopBackOff"])
+def should_say_what_an_init_container_waits_for(reason: str) -> None:
+    waits = {"name": "i", "state": {"waiting": {"reason": reason, "message": "because"}}}
+    found = observe.view(pod(phase="Pending", initContainerStatuses=[waits], containerStatuses=[waiting("PodInitializing")]))
+    assert (found.reason, found.message) == (reason, f"The driver does not start ({reason}): because")
+
+
+def should_see_a_sidecar_that_hinders_the_start_although_sparks_container_is_listed_first() -> None:
+    sidecar = {"name": "s", "state": {"waiting": {"reason": "ErrImagePull"}}}
+    found = observe.view(pod(phase="Pending", containerStatuses=[waiting("ContainerCreating"), sidecar]))
+    assert found.message == "The driver does not start (ErrImagePull): no further reason is given"
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("SystemExit: 3", "SystemExit: 3"),
+        ("Traceback\nSyntaxError: invalid\nINFO ShutdownHookManager: deleted\n", "SyntaxError: invalid"),
+        (
+            "Py4JJavaError: calling o1\nCaused by: java.lang.OutOfMemoryError: heap\n\t... 1 more",
+            "java.lang.OutOfMemoryError: heap",
+        ),
+        (
+            "a.b.AnalysisException: [TABLE_OR_VIEW_NOT_FOUND] no table",
+            "a.b.AnalysisException: [TABLE_OR_VIEW_NOT_FOUND] no table",
+        ),
+        ("ErrorHandler started\nall good", "all good"),
+        ("E: " + "x" * 900, "E: " + "x" * 497),
+        ("  \n\n", ""),
+        ("", ""),
+    ],
+)
+def should_repeat_the_line_of_the_log_that_says_most(log: str, said: str) -> None:
+    found = observe.view(pod(phase="Failed", containerStatuses=[ended(1, message=log)]))
+    assert found.message == "The driver failed with exit code 1" + (f": {said}" if said else "")
+
+
+def should_take_the_only_container_for_sparks_and_none_of_several() -> None:
+    other = {"name": "main", "state": {"terminated": {"exitCode": 0}}}
+    assert observe.view(pod(phase="Running", containerStatuses=[other])).state == "COMPLETED"
+    assert observe.view(pod(phase="Running", containerStatuses=[other, SIDECAR])).state == "PENDING"
+
+
+def should_read_who_a_pod_belongs_to() -> None:
+    owners = [{"uid": "no", "kind": "X"}, {"uid": "yes", "kind": "SparkApplication", "controller": True}]
+    found = observe.view(pod(metadata={"ownerReferences": owners, "resourceVersion": "7"}, phase="Running"))
+    assert (found.owner, found.version, found.submission, found.app_id) == ("yes", 7, "s-1", "spark-1")
+
+
+@pytest.mark.parametrize("status", [{"containerStatuses": [RUNNING]}, {"containerStatuses": [ended(0)]}])
+def should_know_since_when_sparks_container_ran(status: Object) -> None:
+    assert observe.view(pod(phase="Running", **status)).started == "2026-03-01T12:00:00Z"
+
+
+TIMELESS = st.fixed_dictionaries(
+    {"phase": st.sampled_from(["Pending", "Running", "Succeeded", "Failed", "Unknown"])},
+    optional={
+        "reason": st.sampled_from(["", "Evicted", "NodeShutdown"]),
+        "message": st.none() | st.text(max_size=5),
+        "containerStatuses": st.none()
+        | st.lists(st.sampled_from([RUNNING, SIDECAR, ended(0), ended(1), ended(137), waiting("ErrImagePull"), waiting("")])),
+        "initContainerStatuses": st.none() | st.lists(st.sampled_from([SIDECAR, ended(2), waiting("PodInitializing")])),
+        "conditions": st.none() | st.lists(st.sampled_from([{"type": "PodScheduled", "status": "False"}, {"type": "Ready"}])),
+    },
+)
+
+
+@given(st.sampled_from(["driver", "executor"]), st.booleans(), TIMELESS)
+def should_have_an_answer_for_every_pod_and_a_sentence_for_every_failure(role: str, deleting: bool, status: Object) -> None:
+    found = observe.view(pod(role, {"deletionTimestamp": "x"} if deleting else {}, **status))
+    assert found.state in ("PENDING", "RUNNING", "COMPLETED", "FAILED", "UNKNOWN") and found.reason
+    assert found.state not in ("FAILED", "UNKNOWN") or found.message
+    assert status["phase"] not in ("Succeeded", "Failed") or found.state in observe.ENDED, "waits for what never comes"
 
 
 def should_keep_a_long_message_short() -> None:
