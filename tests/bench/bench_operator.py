@@ -47,7 +47,7 @@ GOALS = {
 }
 OBJECTS = 1000
 SUBMITTER = "bench-spark-submit"
-SMALL = {"cores": 1, "memory": "512m"}
+SMALL = {"cores": 1, "coreRequest": "100m", "memory": "512m"}
 FILES = Path(__file__).resolve().parent / "operator"
 #: The same application for both: PySpark, one executor, a second of work.
 PROGRAM = "local:///bench/job.py"
@@ -201,6 +201,8 @@ def submitter(count: int) -> dict[str, Any]:
         "spark.kubernetes.executor.podTemplateFile": "/bench/template.yaml",
         f"spark.kubernetes.driver.label.{LABEL}": "true",
         "spark.executor.instances": "1",
+        "spark.kubernetes.driver.request.cores": SMALL["coreRequest"],
+        "spark.kubernetes.executor.request.cores": SMALL["coreRequest"],
         "spark.driver.memory": SMALL["memory"],
         "spark.executor.memory": SMALL["memory"],
     }
