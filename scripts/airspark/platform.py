@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ VALUES = CHARTS / "airspark/presets/kind.yaml"
 HASH_LABEL = "airspark-content"
 #: How long an installed platform may take to become ready again.
 READY_SECONDS = 300
+#: Seconds after which no operation of Helm is still at work: hooks and objects have 10 minutes each.
+LONGEST_OPERATION = 1800
 
 
 def image_revision() -> str:
@@ -60,6 +63,7 @@ def ensure(*values: Path) -> bool:
         wait_ready(READY_SECONDS)
         return True
     load_images(*values)
+    forget_interrupted()
     try:
         with step("platform", "Install the platform with Helm") as current:
             current.run(helm_upgrade(wanted, *values))
@@ -69,6 +73,47 @@ def ensure(*values: Path) -> bool:
             raise Failure(f"{problem}: {'; '.join(waiting)}", "make doctor collects the details; to go on: make up") from problem
         raise
     return True
+
+
+def forget_interrupted() -> None:
+    """Remove the record of an installation that was killed, which would have Helm refuse every other one.
+
+    Helm keeps the record of an operation as a Secret with the status `pending-…` until it ends, and never asks whether
+    anybody still works on it: https://github.com/helm/helm/issues/8987
+    """
+    unended = f"owner=helm,name={RELEASE},status in (pending-install,pending-upgrade,pending-rollback)"
+    pending = json.loads(kubectl("get", "secrets", "--namespace", NAMESPACE, "--output", "json", "--selector", unended))
+    for name in interrupted(pending["items"], node_start(), datetime.now(UTC)):
+        kubectl("delete", "secret", "--namespace", NAMESPACE, name)
+        done("Interrupted installation", f"forgotten: {name}")
+
+
+def interrupted(pending: list[dict[str, Any]], node_start: str, now: datetime) -> list[str]:
+    """Names of the records nobody can be at work on any more.
+
+    Args:
+        pending: Helm's Secrets of operations without an end.
+        node_start: when the first node was started, RFC 3339; what began before it has ended with it.
+        now: the present.
+
+    Raises:
+        Failure: if an operation may still be at work, with what to do if it is not.
+    """
+    found = []
+    for secret in pending:
+        name, begun = secret["metadata"]["name"], secret["metadata"]["creationTimestamp"]
+        age = (now - datetime.fromisoformat(begun)).total_seconds()
+        if begun[:19] >= node_start[:19] and age < LONGEST_OPERATION:
+            raise Failure(f"Helm has worked on the release {RELEASE} for {age:.0f} s",
+                          f"wait for its end; if it was killed: kubectl --kubeconfig {kubeconfig()} "
+                          f"--namespace {NAMESPACE} delete secret {name}, then: make up")  # fmt: skip
+        found.append(name)
+    return found
+
+
+def node_start() -> str:
+    """When the first node of the cluster was started, RFC 3339 in UTC."""
+    return min(output(["docker", "inspect", "--format", "{{.State.StartedAt}}", *node_names()]).split())
 
 
 def helm_upgrade(content: str, *values: Path) -> list[str | Path]:
@@ -134,7 +179,7 @@ def not_ready() -> list[str]:
     try:
         pods = json.loads(kubectl("get", "pods", "--namespace", NAMESPACE, "--output", "json", "--selector",
                                   f"release={RELEASE},component!=worker"))["items"]  # fmt: skip
-        node_start = min(output(["docker", "inspect", "--format", "{{.State.StartedAt}}", *node_names()]).split())
+        started = node_start()
     except subprocess.SubprocessError:
         return ["the cluster does not answer"]
     found = []
@@ -144,7 +189,7 @@ def not_ready() -> list[str]:
             continue
         ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
         starts = [c["state"].get("running", {}).get("startedAt", "") for c in status.get("containerStatuses", [])]
-        if not ready or any(start[:19] < node_start[:19] for start in starts):
+        if not ready or any(start[:19] < started[:19] for start in starts):
             found.append(f"{pod['metadata']['name']} {pod_reason(pod)}")
     return found
 
