@@ -137,12 +137,12 @@ def _driven(look: Look) -> Step:
         event = Event(NORMAL, "SparkApplicationSuspending", "Suspended: the driver and its executors are deleted")
         return Step(look.to(SUSPENDING, "Suspending"), Action.DELETE_DRIVER, events=(event,))
     if driver is None or driver.submission != status.get("submissionID"):
-        name = (status.get("driverInfo") or {}).get("podName", "")
-        return _failing(look, "DriverDeleted", f"The driver pod {name} was deleted before it ended")
+        return _deleted(look)
     if driver.state == observe.COMPLETED:
         return _succeeding(look)
     if driver.state == observe.FAILED:
-        return _failing(look, driver.reason, driver.message)
+        by_its_deletion = driver.deleting and driver.reason in ("Terminated", "Killed")
+        return _deleted(look) if by_its_deletion else _failing(look, driver.reason, driver.message)
     if driver.state == observe.PENDING and driver.reason in observe.HOPELESS:
         return _failing(look, driver.reason, driver.message)
     if driver.state == observe.UNKNOWN:
@@ -155,6 +155,12 @@ def _driven(look: Look) -> Step:
         status["startTime"] = driver.started
     event = Event(NORMAL, "SparkDriverRunning", f"The driver {driver.name} runs")
     return Step(look.to(RUNNING, "Running"), events=(event,))
+
+
+def _deleted(look: Look) -> Step:
+    """Fail because somebody deleted the driver."""
+    name = (look.status.get("driverInfo") or {}).get("podName", "")
+    return _failing(look, "DriverDeleted", f"The driver pod {name} was deleted before it ended")
 
 
 def _pending(look: Look, driver: PodView) -> Step:

@@ -112,6 +112,7 @@ def connected_engine(mirror: str, tmp_path: Path) -> Iterator[str]:
         process.wait(60)
 
 
+@pytest.mark.long
 def test_should_pull_node_and_base_image_if_a_registry_answers(connected_engine: str) -> None:
     code = """
 from airspark import cluster, engine, images, reach

@@ -23,6 +23,8 @@ from airspark.airflow_api import Airflow
 from airspark.forward import Forward
 from airspark.project import Failure
 
+# An upgrade that turns on all of it takes minutes; that an upgrade keeps what runs is test_trouble's in `make test`.
+pytestmark = pytest.mark.long
 STAGE = 2
 ROOT_OF_BUNDLE = "live_tasks.py"
 

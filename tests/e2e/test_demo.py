@@ -159,6 +159,7 @@ def test_should_refuse_a_pod_that_is_not_restricted(up: None) -> None:
     assert "restricted" in caught.value.stderr
 
 
+@pytest.mark.long
 def test_should_end_in_a_sentence_if_the_output_claim_is_full(demo_run: Run, airflow: Airflow) -> None:
     # the claim is a folder of the node; a tiny file system mounted over the staging folder is full for real
     from airspark import cluster

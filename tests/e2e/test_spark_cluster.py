@@ -118,6 +118,7 @@ def test_should_end_right_and_take_new_applications_if_the_master_is_killed(mast
     assert kubectl("get", "pod", "airspark-spark-master-0", "--output", "jsonpath={.metadata.uid}") != before
 
 
+@pytest.mark.long
 def test_should_lose_and_recompute_nothing_if_workers_are_scaled_in(master_ui: str) -> None:
     scale(3)
     try:
@@ -181,6 +182,7 @@ def refused(master_ui: str) -> dict[tuple[str, str], tuple[str, str]]:
         return {key: one.end() for key, one in running.items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("which", "words"), [("wrong", "not the cluster's"), ("none", "has none")])
 def test_should_say_in_a_sentence_that_the_secret_is(
     refused: dict[tuple[str, str], tuple[str, str]], which: str, words: str
@@ -189,6 +191,7 @@ def test_should_say_in_a_sentence_that_the_secret_is(
     assert phase == "Failed" and words in log and "Traceback" not in log, log[-3000:]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("which", ["wrong", "none"])
 def test_should_refuse_a_client_whose_secret_is(
     refused: dict[tuple[str, str], tuple[str, str]], master_ui: str, which: str

@@ -126,6 +126,11 @@ class Cluster:
         """Have the driver end badly."""
         self.become(state=observe.FAILED, reason=reason, message=message, finished="2026-03-01T12:01:00Z")
 
+    def stop(self) -> None:
+        """Have somebody delete the driver pod, and Spark's container end by it before the pod is gone."""
+        ended = {"state": observe.FAILED, "reason": "Terminated", "finished": "2026-03-01T12:01:00Z"}
+        self.become(deleting=True, message="The driver was told to stop (signal 15, exit code 143)", **ended)
+
     def become(self, **changes: Any) -> None:
         """Change the driver as its kubelet would."""
         if self.driver and self.driver.state not in observe.ENDED:
