@@ -5,8 +5,8 @@
     make bench-operator PARTS=memory       # the controller's memory at 1,000 objects
 
 `burst` makes N applications as fast as they can be made and waits until each has its driver pod; no node takes those pods, so
-what is measured is the controller and the API server. `idle` makes them one by one. `run` really runs applications, in turn
-with `spark-submit --deploy-mode cluster` of the same application from a pod of the same image.
+what is measured is the controller and the API server. `idle` makes them one by one. `run` really runs
+applications, then the same as often by `spark-submit --deploy-mode cluster` from a pod of the same image.
 """
 
 from __future__ import annotations

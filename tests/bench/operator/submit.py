@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
-POD = re.compile(r"pod name: (\S+)")
+POD = re.compile(r"submission ID [^:\s]+:(\S+)")
 
 
 def phase(name: str) -> str:
