@@ -147,6 +147,8 @@ def _driven(look: Look) -> Step:
         return _failing(look, driver.reason, driver.message)
     if driver.state == observe.UNKNOWN:
         return Step(look.to(UNKNOWN, driver.reason, driver.message))
+    if driver.state == observe.PENDING and state_of(status) == RUNNING:
+        return Step(status)  # a kubelet that starts anew may report no containers for a moment
     if driver.state == observe.PENDING:
         return _pending(look, driver)
     if state_of(status) == RUNNING:

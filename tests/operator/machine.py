@@ -126,6 +126,10 @@ class Cluster:
         """Have the driver end badly."""
         self.become(state=observe.FAILED, reason=reason, message=message, finished="2026-03-01T12:01:00Z")
 
+    def hide(self) -> None:
+        """Have the kubelet report no containers."""
+        self.become(state=observe.PENDING, reason="DriverStarting")
+
     def stop(self) -> None:
         """Have somebody delete the driver pod, and Spark's container end by it before the pod is gone."""
         ended = {"state": observe.FAILED, "reason": "Terminated", "finished": "2026-03-01T12:01:00Z"}

@@ -55,6 +55,7 @@ CASES = [
     Case("running to failed", ("run", "fail"), "SUBMITTED RUNNING FAILED", "Error"),
     Case("running to failed if the driver pod is deleted", ("run", "vanish"), "SUBMITTED RUNNING FAILED", "DriverDeleted"),
     Case("running to failed while the driver pod is deleted", ("run", "stop"), "SUBMITTED RUNNING FAILED", "DriverDeleted"),
+    Case("running stays if its containers are not reported for a moment", ("run", "hide"), "SUBMITTED RUNNING", "Running"),
     Case("running to unknown", ("run", "lose"), "SUBMITTED RUNNING UNKNOWN", "NodeLost"),
     Case("unknown to running", ("run", "lose", "run"), "SUBMITTED RUNNING UNKNOWN RUNNING", "Running"),
     Case("unknown to completed", ("run", "lose", "complete"), "SUBMITTED RUNNING UNKNOWN COMPLETED", "Completed"),
