@@ -18,8 +18,8 @@ import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import NoReturn
 
+import batch
 import errors
 import sales_input
 from errors import UserError
@@ -60,11 +60,6 @@ PRODUCTS = 4_000
 CUSTOMERS = 200_000
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(message)
-
-
 def main(argv: Sequence[str]) -> None:
     """Write the file that the arguments ask for and print what is in it.
 
@@ -74,7 +69,7 @@ def main(argv: Sequence[str]) -> None:
     options = _options(argv)
     started = time.monotonic()
     report = generate(
-        sales_input.parse_date(options.date),
+        batch.parse_date(options.date),
         options.rows,
         options.seed,
         options.out,
@@ -215,7 +210,7 @@ def _spoil(rng: random.Random, line: bytes, kind: str) -> bytes:
 
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(prog="generate_sales", description=__doc__.splitlines()[0])
+    parser = batch.Parser(prog="generate_sales", description=__doc__.splitlines()[0])
     parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD")
     parser.add_argument("--rows", type=int, default=100_000, help="lines after the header (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same bytes (%(default)s)")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import hashlib
 import os
 from dataclasses import dataclass
 from typing import NoReturn
 
 from errors import UserError
+from inputs import InputFile
 
 COLUMNS = (
     "order_id",
@@ -27,35 +27,14 @@ _HEADER_LIMIT = 65_536
 
 
 @dataclass(frozen=True)
-class SalesFile:
+class SalesFile(InputFile):
     """One day's input file.
 
     Attributes:
-        path: where it is.
-        bytes: its size.
-        modified_ns: when it was last written, in nanoseconds since 1970.
         header: its first line as Spark will see it, without a byte order mark or the end of the line.
     """
 
-    path: str
-    bytes: int
-    modified_ns: int
     header: str
-
-
-def parse_date(text: str) -> dt.date:
-    """Read a date written as YYYY-MM-DD.
-
-    Raises:
-        UserError: if the text is anything else.
-    """
-    try:
-        date = dt.date.fromisoformat(text)
-    except ValueError:
-        date = None
-    if date is None or date.isoformat() != text:
-        raise UserError(f"the date {text!r} is not a date: write it as YYYY-MM-DD, such as 2026-01-15")
-    return date
 
 
 def file_name(date: dt.date) -> str:
@@ -97,26 +76,6 @@ def check(folder: str, date: dt.date) -> SalesFile:
     if not has_row:
         raise UserError(f"the input file {path} has a header and no rows")
     return SalesFile(path, status.st_size, status.st_mtime_ns, header)
-
-
-def check_unchanged(file: SalesFile) -> None:
-    """Check that nobody has written to the file since it was checked.
-
-    Raises:
-        UserError: if its size or time has changed, or it is gone.
-    """
-    try:
-        status = os.stat(file.path)
-    except FileNotFoundError:
-        raise UserError(f"the input file {file.path} was removed while it was being read") from None
-    if (status.st_size, status.st_mtime_ns) != (file.bytes, file.modified_ns):
-        raise UserError(f"the input file {file.path} was changed while it was being read: run again")
-
-
-def sha256(path: str) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _missing(path: str, folder: str) -> NoReturn:

@@ -262,7 +262,7 @@ def show(found: dict[str, Any]) -> None:
         out.print(f"rejected because: {reasons}")
     out.print()
     files = Table(box=None, pad_edge=False, header_style="bold")
-    files.add_column(f"Parquet files in {OUTPUT}/sales/date={manifest['dag_date']}")
+    files.add_column(f"Parquet files in {OUTPUT}/sales/{manifest['partition']}")
     files.add_column("KB", justify="right")
     for file in manifest["files"]:
         files.add_row(file["name"], f"{file['bytes'] / 1000:,.0f}")

@@ -19,13 +19,13 @@ from sales_cases import DAY, SHORT_LIVED  # noqa: E402  (the line above makes it
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-    from sales_etl import Rows
+    from batch import Rows
 
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """A Spark session on two local cores, with the application's own settings."""
-    import sales_etl
+    import batch
     from pyspark.sql import SparkSession
 
     os.umask(0o002)
@@ -38,7 +38,7 @@ def spark() -> Iterator[SparkSession]:
         "spark.ui.showConsoleProgress": "false",
     }
     builder = SparkSession.builder.master("local[2]")
-    for key, value in {**own, **sales_etl.CONF}.items():
+    for key, value in {**own, **batch.CONF}.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("OFF")
@@ -47,12 +47,19 @@ def spark() -> Iterator[SparkSession]:
 
 
 @pytest.fixture
-def etl(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Rows]:
+def on_shared_session(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> SparkSession:
+    """Have the applications run on the shared session, whose settings are theirs."""
+    import batch
+
+    monkeypatch.setattr(batch, "session", lambda conf=None: contextlib.nullcontext(spark))
+    return spark
+
+
+@pytest.fixture
+def etl(on_shared_session: SparkSession) -> Callable[..., Rows]:
     """Run the application's own run() on the shared session: etl(input_folder, output, max_reject_share)."""
     import sales_etl
     import sales_input
-
-    monkeypatch.setattr(sales_etl, "_session", lambda: contextlib.nullcontext(spark))
 
     def run(folder: Path, output: Path, max_reject_share: float = 0.10, date: dt.date = DAY) -> Rows:
         return sales_etl.run(sales_input.check(str(folder), date), date, str(output), max_reject_share)

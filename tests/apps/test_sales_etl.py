@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import batch
 import generate_sales
 import pandas
 import publish
@@ -91,7 +92,7 @@ def two_files(monkeypatch: pytest.MonkeyPatch, spark: SparkSession) -> Iterator[
     monkeypatch.setattr(sales_etl, "BYTES_PER_FILE", 2**20)
     spark.conf.set("spark.sql.files.maxPartitionBytes", str(2**19))
     yield
-    spark.conf.set("spark.sql.files.maxPartitionBytes", sales_etl.CONF["spark.sql.files.maxPartitionBytes"])
+    spark.conf.set("spark.sql.files.maxPartitionBytes", batch.CONF["spark.sql.files.maxPartitionBytes"])
 
 
 def test_should_write_typed_columns_and_the_amount(
@@ -170,7 +171,7 @@ def test_should_find_exactly_the_bad_rows_that_the_generator_put_in(
         report["duplicates"],
         report["bad"],
     ]
-    assert manifest["input"]["sha256"] == sales_input.sha256(report["file"])
+    assert manifest["inputs"][0]["sha256"] == hashlib.sha256(Path(report["file"]).read_bytes()).hexdigest()
     assert len(manifest["files"]) > 1
     assert sum(file["rows"] for file in manifest["files"]) == report["good"]
     assert sum(file["bytes"] for file in manifest["files"]) == manifest["bytes"]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import inputs
 import pytest
 import sales_etl
 import sales_input
@@ -74,7 +75,7 @@ def test_should_notice_a_file_that_changes_while_it_is_read(sales: Callable[...,
     file = sales_input.check(str(sales(GOOD)), DAY)
     sales(GOOD, GOOD)
     with pytest.raises(UserError, match="was changed while it was being read"):
-        sales_input.check_unchanged(file)
+        inputs.check_unchanged([file])
 
 
 @pytest.mark.parametrize(

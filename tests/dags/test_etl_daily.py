@@ -9,9 +9,12 @@ from typing import Any
 
 import etl_daily
 import pendulum
+import pipelines.spark
 import pyarrow
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, ParamValidationError
+from pipelines import results
+from pipelines.defaults import effective_date
 from pyarrow import parquet
 
 APPS = Path(__file__).resolve().parents[2] / "spark-apps"
@@ -30,7 +33,7 @@ def partition(tmp_path: Path) -> Path:
     _write_manifest(
         folder,
         {
-            "dag_date": DAY,
+            "partition": f"date={DAY}",
             "rows_read": 3,
             "rows_written": 2,
             "rows_rejected": 1,
@@ -55,7 +58,7 @@ def _call(task_id: str, *arguments: Any) -> Any:
 @pytest.fixture
 def check_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Call the task check_input for a date on the folder tmp_path."""
-    monkeypatch.setattr(etl_daily, "APPLICATION", str(APPS / "sales_etl.py"))
+    monkeypatch.setattr(pipelines.spark, "APPLICATIONS", str(APPS))
     monkeypatch.setattr(etl_daily, "INPUT", str(tmp_path))
 
     def call(date: str | None = DAY) -> Any:
@@ -83,7 +86,7 @@ def test_should_run_the_day_before_at_midnight_in_seoul_one_run_at_a_time() -> N
     assert run is not None
     assert run.data_interval is not None
     assert run.run_after == pendulum.datetime(2026, 1, 16, tz="Asia/Seoul")
-    assert etl_daily.effective_date({"date": None}, run.data_interval.start) == "2026-01-15"
+    assert effective_date({"date": None}, run.data_interval.start) == "2026-01-15"
     assert dag.max_active_runs == 1
 
 
@@ -100,13 +103,13 @@ def test_should_wait_for_midnight_if_it_is_switched_on_for_the_first_time() -> N
 
 def test_should_take_the_day_from_the_params_before_the_data_interval() -> None:
     start = pendulum.datetime(2026, 1, 20, 15, tz="UTC")
-    assert etl_daily.effective_date({"date": DAY}, start) == DAY
-    assert etl_daily.effective_date({"date": None}, start) == "2026-01-21"
+    assert effective_date({"date": DAY}, start) == DAY
+    assert effective_date({"date": None}, start) == "2026-01-21"
 
 
 def test_should_fail_without_retry_if_neither_params_nor_interval_say_a_day() -> None:
     with pytest.raises(AirflowFailException, match="has no data interval: give it a day"):
-        etl_daily.effective_date({"date": None}, None)
+        effective_date({"date": None}, None)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, "much"])
@@ -159,7 +162,6 @@ def test_should_fail_without_retry_if_the_date_is_no_date(check_input: Any) -> N
 
 
 def test_should_retry_if_the_check_itself_breaks(check_input: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(etl_daily, "APPLICATION", "/nowhere/sales_etl.py")
     monkeypatch.setattr("sys.executable", "/bin/false")
     with pytest.raises(RuntimeError, match="ended with 1"):
         check_input()
@@ -177,7 +179,7 @@ def test_should_return_the_manifest_if_counts_and_files_agree(partition: Path, m
         ({"rows_duplicate": 1}, "do not add up"),
         ({"rejects_by_reason": {}}, "reasons .* do not add up"),
         ({"rows_written": 3, "rows_read": 4}, "hold 2 rows, its manifest says 3"),
-        ({"dag_date": "2026-01-14"}, "is the result for 2026-01-14"),
+        ({"partition": "date=2026-01-14"}, "is the result for date=2026-01-14"),
         ({"files": []}, "its manifest lists"),
     ],
 )
@@ -185,20 +187,20 @@ def test_should_fail_if_the_manifest_is_wrong(partition: Path, change: dict[str,
     manifest = json.loads((partition / "_manifest.json").read_text())
     _write_manifest(partition, manifest | change)
     with pytest.raises(ValueError, match=sentence):
-        etl_daily.verified_manifest(partition, DAY)
+        results.verified_manifest(partition)
 
 
 @pytest.mark.parametrize("missing", ["_SUCCESS", "_manifest.json"])
 def test_should_fail_if_the_partition_has_no_mark_of_completion(partition: Path, missing: str) -> None:
     (partition / missing).unlink()
     with pytest.raises(FileNotFoundError):
-        etl_daily.verified_manifest(partition, DAY)
+        results.verified_manifest(partition)
 
 
 def test_should_announce_the_asset_with_the_counts(partition: Path) -> None:
     task: Any = etl_daily.dag.get_task("publish")
     assert [(asset.name, asset.uri) for asset in task.outlets] == [("sales_daily", "airspark://output/sales")]
-    (metadata,) = _call("publish", etl_daily.verified_manifest(partition, DAY))
+    (metadata,) = _call("publish", results.verified_manifest(partition))
     assert metadata.extra["rows_written"] == 2
     assert metadata.extra["path"] == f"/opt/airflow/output/sales/date={DAY}"
 

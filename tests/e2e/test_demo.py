@@ -75,7 +75,7 @@ def test_should_show_a_task_log_after_its_pod_is_gone(demo_run: Run, airflow: Ai
 
 def test_should_publish_an_asset_if_the_run_succeeded(demo_run: Run, airflow: Airflow) -> None:
     events = airflow.call("GET", "/assets/events", params={"order_by": "-timestamp"})["asset_events"]
-    mine = [event for event in events if event["extra"].get("dag_date") == DAY]
+    mine = [event for event in events if event["extra"].get("partition") == f"date={DAY}"]
     assert mine and mine[0]["extra"]["rows_written"] > 0
 
 

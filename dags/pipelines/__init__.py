@@ -1,0 +1,1 @@
+"""What the DAGs of this folder share: their day, their defaults, how a failure is told, how a result is verified."""

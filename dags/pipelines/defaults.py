@@ -1,0 +1,99 @@
+"""Schedule, day, retries and deadline of the daily DAGs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import AsyncCallback, CronTriggerTimetable, DeadlineAlert, DeadlineReference, Param
+from airflow.sdk.exceptions import AirflowFailException
+
+from pipelines.failures import deadline_missed, report_failure
+
+TIME_ZONE = "Asia/Seoul"
+DATA, OUTPUT = "/opt/airflow/data", "/opt/airflow/output"
+APPLICATIONS = "/opt/airflow/spark-apps"
+
+#: Arguments of every task: growing pauses between tries, an end to each try, and one summary if the last one fails.
+DEFAULT_ARGS: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay": timedelta(seconds=10),
+    "retry_exponential_backoff": 2,
+    "max_retry_delay": timedelta(minutes=10),
+    "execution_timeout": timedelta(hours=1),
+    "on_failure_callback": report_failure,
+}
+
+
+def daily(hour: int = 0, minute: int = 0) -> CronTriggerTimetable:
+    """Return the schedule of a daily DAG: at that time, for the day before.
+
+    Without a start date, switching the DAG on runs nothing before that time. Airflow would run the last one otherwise if it is
+    less than a tenth of a day ago.
+
+    Args:
+        hour: 0 to 23, in TIME_ZONE.
+        minute: 0 to 59.
+    """
+    return CronTriggerTimetable(
+        f"{minute} {hour} * * *", timezone=TIME_ZONE, interval=timedelta(days=1), run_immediately=timedelta(0)
+    )
+
+
+def due_within(hours: float) -> DeadlineAlert:
+    """Return the deadline of a run: where it has not ended by then, the triggerer's log says so in one sentence.
+
+    Args:
+        hours: after the run was queued.
+    """
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(hours=hours),
+        callback=AsyncCallback(deadline_missed, kwargs={"hours": hours}),
+    )
+
+
+def date_param() -> Param:
+    """Return the param `date`, by which a run is for another day than its data interval's."""
+    return Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Day",
+        description="The day to run, YYYY-MM-DD. Empty: the day of the data interval.",
+    )
+
+
+def reject_share_param() -> Param:
+    """Return the param `max_reject_share`."""
+    return Param(
+        0.10,
+        type="number",
+        minimum=0,
+        maximum=1,
+        title="Largest share of rejected rows",
+        description="The run fails if more of the rows are rejected. 0 to 1.",
+    )
+
+
+def effective_date(params: Any, interval_start: pendulum.DateTime | None) -> str:
+    """Return the day that a run is for, as YYYY-MM-DD.
+
+    Args:
+        params: the run's params; date wins if it is set.
+        interval_start: the start of the run's data interval, None for a run without one.
+
+    Raises:
+        AirflowFailException: if neither says a day.
+    """
+    if params["date"]:
+        return str(params["date"])
+    if interval_start is None:
+        raise AirflowFailException('this run has no data interval: give it a day, such as {"date": "2026-01-15"}')
+    return str(pendulum.instance(interval_start).in_timezone(TIME_ZONE).to_date_string())
+
+
+def day_of(context: Any) -> str:
+    """Return the day of the run of a task's context, see `effective_date`."""
+    return effective_date(context["params"], context.get("data_interval_start"))

@@ -1,0 +1,120 @@
+"""The files that an application reads: found, checked and hashed without Spark."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from errors import UserError
+
+_BLOCK = 2**20
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One input file, as it was when it was looked at.
+
+    Attributes:
+        path: where it is.
+        bytes: its size.
+        modified_ns: when it was last written, in nanoseconds since 1970.
+    """
+
+    path: str
+    bytes: int
+    modified_ns: int
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of its content as hexadecimal digits."""
+        with open(self.path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def described(self) -> dict[str, Any]:
+        """Return what a manifest says of it: path, bytes, sha256."""
+        return {"path": self.path, "bytes": self.bytes, "sha256": self.sha256}
+
+
+def look(path: str | Path) -> InputFile:
+    """Look at one file.
+
+    Raises:
+        UserError: if it is missing, a folder, unreadable or empty.
+    """
+    try:
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+    except FileNotFoundError:
+        raise UserError(f"the input file {path} does not exist") from None
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder, not a file") from None
+    except PermissionError:
+        raise UserError(f"the input file {path} may not be read by user {os.getuid()}") from None
+    if not status.st_size:
+        raise UserError(f"the input file {path} is empty")
+    return InputFile(str(path), status.st_size, status.st_mtime_ns)
+
+
+def find(folder: str, pattern: str) -> tuple[InputFile, ...]:
+    """Look at every file of a folder that matches a pattern, each content once.
+
+    Args:
+        folder: where the files are.
+        pattern: such as `*2026-01-15*.log*`; names that begin with a dot are files that are still being written.
+
+    Returns:
+        The files, ordered by name. A file with the same bytes as one before it is left out, with a line about it.
+
+    Raises:
+        UserError: if there is none, or one cannot be read or is empty.
+    """
+    paths = sorted(path for path in Path(folder).glob(pattern) if not path.name.startswith("."))
+    if not paths:
+        there = "there is no such folder" if not os.path.isdir(folder) else f"it holds {len(os.listdir(folder))} others"
+        raise UserError(f"no file {pattern} in {folder}: {there}")
+    found: dict[str, InputFile] = {}
+    for path in paths:
+        file = look(path)
+        if (first := found.setdefault(file.sha256, file)) is not file:
+            print(f"{file.path} is left out: the same bytes as {first.path}")
+    return tuple(found.values())
+
+
+def check_gzip(file: InputFile) -> None:
+    """Check that a gzip file can be read to its end; a file of another kind passes.
+
+    Raises:
+        UserError: if it is cut off or damaged.
+    """
+    if not file.path.endswith(".gz"):
+        return
+    try:
+        with gzip.open(file.path, "rb") as stream:
+            while stream.read(_BLOCK):
+                pass
+    except EOFError:
+        raise UserError(f"the input file {file.path} is cut off: its upload did not end, send it again") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"the input file {file.path} is damaged: {error}; send it again") from None
+
+
+def check_unchanged(files: Iterable[InputFile]) -> None:
+    """Check that nobody has written to files since they were looked at.
+
+    Raises:
+        UserError: if the size or time of one has changed, or it is gone.
+    """
+    for file in files:
+        try:
+            status = os.stat(file.path)
+        except FileNotFoundError:
+            raise UserError(f"the input file {file.path} was removed while it was being read") from None
+        if (status.st_size, status.st_mtime_ns) != (file.bytes, file.modified_ns):
+            raise UserError(f"the input file {file.path} was changed while it was being read: run again")
