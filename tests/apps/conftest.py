@@ -18,8 +18,8 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "spa
 from sales_cases import DAY, SHORT_LIVED  # noqa: E402  (the line above makes it importable)
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
     from batch import Rows
+    from pyspark.sql import SparkSession
 
 
 @pytest.fixture(scope="session")
