@@ -39,3 +39,5 @@ ENGINE_SUITE        := trixie
 # Servers that tests run against
 MINIO_VERSION       := 0.0.0-20260212201848-7aac2a2c5b7c
 PROMETHEUS_VERSION  := 0.315.0
+# The last that runs on Java 17
+OPENSEARCH_VERSION  := 2.19.1

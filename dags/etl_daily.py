@@ -6,7 +6,7 @@ The warehouse is the PostgreSQL of the connection `warehouse`; without that conn
 
 A run for a chosen day, as often as wanted:
     airflow dags trigger etl_daily --conf '{"date": "2026-01-15"}'
-Many days, in parallel within the pool `warehouse`'s limits:
+Many days, some of them at once:
     make backfill DAG=etl_daily FROM=2026-01-01 TO=2026-01-30
 """
 
@@ -15,8 +15,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Asset, Metadata, get_current_context, task
-from pipelines import results, spark
+from airflow.sdk import DAG, Asset, BaseHook, Metadata, TriggerRule, get_current_context, task
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
+from pipelines import results, spark, warehouse
 from pipelines.defaults import DATA, DEFAULT_ARGS, OUTPUT, daily, date_param, day_of, due_within, reject_share_param
 
 if TYPE_CHECKING:
@@ -59,11 +60,24 @@ with DAG(
         """Return the manifest of the day's partition if its counts agree with each other and the files."""
         return results.verified_manifest(Path(OUTPUT) / "sales" / f"date={date}")
 
-    @task(outlets=[SALES])
+    # START load_warehouse
+    @task
+    def load_warehouse(manifest: dict[str, Any]) -> dict[str, Any]:
+        """Load the day into the warehouse in the place of what it has of it, and return its rows and revenue."""
+        try:
+            connection = BaseHook.get_connection(warehouse.CONNECTION)
+        except AirflowNotFoundException:
+            raise AirflowSkipException(warehouse.MISSING) from None
+        with warehouse.connect(connection) as database:
+            return warehouse.load(database, Path(OUTPUT) / "sales" / manifest["partition"])
+
+    # END load_warehouse
+
+    @task(outlets=[SALES], trigger_rule=TriggerRule.NONE_FAILED)
     def publish(manifest: dict[str, Any]) -> Iterator[Metadata]:
         """Announce the partition to the DAGs that are scheduled on the asset."""
         yield Metadata(SALES, results.announcement(manifest, f"{OUTPUT}/sales/{manifest['partition']}"))
 
     verified = verify(day)  # type: ignore[arg-type]  # an XComArg stands for the value
     transform >> verified
-    publish(verified)  # type: ignore[arg-type]  # an XComArg stands for the value
+    load_warehouse(verified) >> publish(verified)  # type: ignore[arg-type]  # an XComArg stands for the value

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolve images/*/requirements.in and spark/jars.in into lock files of names, versions and hashes, without an address.
+# Resolve images/*/requirements.in and */jars.in into lock files of names, versions and hashes, without an address.
 #
 #   images/lock.sh             # needs uv on the PATH, or UV=<path to uv>, and a Docker engine with the base image
 #   images/lock.sh --upgrade   # move every package to its newest allowed version
@@ -56,6 +56,8 @@ report airflow/cloud.txt
 bundle=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
 mapfile -t arguments < <(sed -n 's/^\([A-Z_]*\)[[:space:]]*:=[[:space:]]*\(.*\)/--build-arg=\1=\2/p' ../versions.mk)
 [[ -s $bundle ]] && arguments+=(--secret "id=ca,src=$bundle")
-docker buildx build --quiet --no-cache-filter jars-resolved --file spark/Dockerfile --target jars-lock --output spark \
-  --build-arg "BASE=airspark/base:$(version AIRSPARK_VERSION)" "${arguments[@]}" .. >/dev/null
-echo "✓ images/spark/jars.lock: $(wc -l <spark/jars.lock) jars" >&2
+for folder in spark opensearch; do
+  docker buildx build --quiet --no-cache-filter jars-resolved --file "$folder/Dockerfile" --target jars-lock --output "$folder" \
+    --build-arg "BASE=airspark/base:$(version AIRSPARK_VERSION)" "${arguments[@]}" .. >/dev/null
+  echo "✓ images/$folder/jars.lock: $(wc -l <"$folder/jars.lock") jars" >&2
+done

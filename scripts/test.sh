@@ -33,15 +33,27 @@ lint() {
 
 # DAGs and Spark applications run inside the image they ship in: same Python, Java, Spark and Airflow.
 inside() {
-  local site=$PWD/.build/pytest-site image
+  local site=$PWD/.build/pytest-site airflow opensearch postgres servers ended=0
   if [[ ! -f $site/.ready || requirements/pytest.txt -nt $site/.ready ]]; then
     rm -rf "$site"
     "$python" -m pip install --quiet --disable-pip-version-check --require-hashes --target "$site" -r requirements/pytest.txt
     touch "$site/.ready"
   fi
-  image=$("$python" -c 'from airspark.images import IMAGES; print(IMAGES["airflow"].tag)')
-  docker run --rm --user 50000:0 --volume "$PWD:/repo:ro" --volume "$site:/site:ro" --env PYTHONPATH=/site \
-    --env PYTHONDONTWRITEBYTECODE=1 --workdir /repo "$image" python -m pytest -q tests/apps tests/dags
+  read -r airflow opensearch postgres < <("$python" -c '
+from airspark.images import IMAGES, OPENSEARCH, ensure_built
+ensure_built([OPENSEARCH])
+print(IMAGES["airflow"].tag, OPENSEARCH.tag, IMAGES["postgres"].tag)') || return 1
+  # A search index and a database, reached at 127.0.0.1 by sharing the first one's network, which leads nowhere else.
+  servers=$(docker run --detach --rm --network none --read-only --tmpfs /data:mode=1777 --tmpfs /tmp:exec "$opensearch")
+  docker run --detach --rm --network "container:$servers" --read-only --tmpfs /tmp "$postgres" bash -c \
+    'initdb --pgdata /tmp/data --username postgres --auth trust --encoding UTF8 --locale C.UTF-8 >/tmp/initdb.log &&
+     exec postgres -D /tmp/data -c fsync=off' >"$site/.postgres"
+  docker run --rm --network "container:$servers" --user 50000:0 --volume "$PWD:/repo:ro" --volume "$site:/site:ro" \
+    --env PYTHONPATH=/site --env PYTHONDONTWRITEBYTECODE=1 --workdir /repo \
+    --env AIRSPARK_SEARCH=http://127.0.0.1:9200 --env AIRSPARK_WAREHOUSE=postgresql://postgres@127.0.0.1/postgres \
+    "$airflow" python -m pytest -q tests/apps tests/dags || ended=$?
+  docker rm --force "$(<"$site/.postgres")" "$servers" >/dev/null
+  return "$ended"
 }
 
 # Engine, helm and images first; what it prints points docker to the engine in use.

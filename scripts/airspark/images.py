@@ -116,6 +116,7 @@ ON_REQUEST = (AIRFLOW_CLOUD, STATSD_EXPORTER, PGBOUNCER, TLS_PROXY)
 BROWSER = Image("browser")
 GIT_SERVER = Image("git-server", (BASE,))
 MINIO = Image("minio", go=GoCommand("github.com/minio/minio", "MINIO_VERSION"))
+OPENSEARCH = Image("opensearch", (BASE, ("SPARK", "spark-runtime")), ("images/spark/jars.py", "images/spark/TrustStore.java"))
 PROMETHEUS = Image(
     "prometheus",
     # without service discovery in clouds and clusters: a third of the code, and tests name their targets

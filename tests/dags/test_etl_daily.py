@@ -12,7 +12,13 @@ import pendulum
 import pipelines.spark
 import pyarrow
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, ParamValidationError
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSkipException,
+    ParamValidationError,
+)
 from pipelines import results
 from pipelines.defaults import effective_date
 from pyarrow import parquet
@@ -70,10 +76,21 @@ def check_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_should_check_then_transform_then_verify_then_publish() -> None:
     tasks = etl_daily.dag.task_dict
-    assert list(tasks) == ["check_input", "transform", "verify", "publish"]
+    assert list(tasks) == ["check_input", "transform", "verify", "load_warehouse", "publish"]
     assert "transform" in tasks["check_input"].downstream_task_ids
     assert tasks["verify"].upstream_task_ids == {"check_input", "transform"}
-    assert tasks["publish"].upstream_task_ids == {"verify"}
+    assert tasks["load_warehouse"].upstream_task_ids == {"verify"}
+    assert tasks["publish"].upstream_task_ids == {"verify", "load_warehouse"}
+
+
+def test_should_go_on_without_a_warehouse_if_there_is_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> Any:
+        raise AirflowNotFoundException(name)
+
+    monkeypatch.setattr(etl_daily.BaseHook, "get_connection", missing)
+    with pytest.raises(AirflowSkipException, match="there is no connection warehouse: make it"):
+        _call("load_warehouse", {})
+    assert etl_daily.dag.get_task("publish").trigger_rule == "none_failed"
 
 
 def test_should_run_the_day_before_at_midnight_in_seoul_one_run_at_a_time() -> None:

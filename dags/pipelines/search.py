@@ -1,0 +1,168 @@
+"""Tables of a published partition into a search index with Elasticsearch's API: complete or absent, like the files.
+
+A day of a table is an index of its own, access_log-sessions-2026-01-15-<version>, behind the alias access_log-sessions
+that readers ask. A run fills a new index, counts it, and switches the alias in one call, which removes the day's old
+index too. Documents have an id made of their key, so a request that is sent again changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+
+CONNECTION = "search"
+MISSING = (
+    f"there is no connection {CONNECTION}: make it for an index that speaks Elasticsearch's API "
+    "(type http, host with http:// or https://, port), then run again"
+)
+#: What each type of a Parquet column is in the index.
+TYPES = {"string": "keyword", "timestamp": "date", "bool": "boolean", "double": "double", "decimal": "double", "int": "long"}
+TRIES, CHUNK, TIMEOUT_SECONDS = 6, 1000, 30
+#: Of reasons to reject documents: how many a sentence names, and how much of each.
+REASONS_SHOWN, REASON_LENGTH = 3, 200
+
+
+def client(connection: Any) -> OpenSearch:
+    """Return a client of the index that a connection names.
+
+    Args:
+        connection: Airflow's: host with scheme, port, login and password if it asks for them.
+    """
+    from opensearchpy import OpenSearch
+
+    scheme, _, host = connection.host.rpartition("://")
+    address = {"host": host, "port": connection.port or 9200, "scheme": scheme or connection.schema or "http"}
+    login = (connection.login, connection.password) if connection.login else None
+    return OpenSearch(
+        [address], http_auth=login, timeout=TIMEOUT_SECONDS, max_retries=3, retry_on_timeout=True, retry_on_status=(502, 503, 504)
+    )
+
+
+def load(search: OpenSearch, partition: Path, tables: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
+    """Put tables of a partition into the index, each in the place of what the day had before.
+
+    Args:
+        search: the client.
+        partition: a published partition, such as output/access_log/date=2026-01-15.
+        tables: the key columns of each table by its name.
+
+    Returns:
+        The documents of each table.
+
+    Raises:
+        ValueError: if the index rejects documents, or has not as many as there are rows; readers then keep the old ones.
+    """
+    day = partition.name.partition("=")[2]
+    version = os.path.basename(os.path.realpath(partition)).lower()
+    counts = {}
+    for table, key in tables.items():
+        alias = f"{partition.parent.name}-{table}"
+        index = f"{alias}-{day}-{version}"
+        counts[table] = fill(search, index, partition / table, key, day)
+        switch(search, alias, f"{alias}-{day}-*", index)
+    return counts
+
+
+def fill(search: OpenSearch, index: str, folder: Path, key: tuple[str, ...], day: str) -> int:
+    """Make an index of a table's rows, anew if a killed run left one of that name.
+
+    Args:
+        search: the client.
+        index: its name.
+        folder: the Parquet files.
+        key: the columns that tell a row.
+        day: the partition's day, a field of every document.
+
+    Returns:
+        How many documents it has.
+
+    Raises:
+        ValueError: if documents are rejected, or their number is wrong; the index is then removed.
+    """
+    from opensearchpy import helpers
+    from pyarrow import dataset
+
+    rows = dataset.dataset(folder, format="parquet")
+    search.indices.delete(index=index, ignore_unavailable=True)
+    search.indices.create(index=index, body=definition(rows.schema))
+    actions = (
+        {"_index": index, "_id": "|".join([day, *(str(document[name]) for name in key)]), "_source": document}
+        for document in documents(rows, day)
+    )
+    # Only "too many requests" is sent again, after pauses that double; a document that is rejected stays rejected.
+    sent = helpers.streaming_bulk(
+        search, actions, chunk_size=CHUNK, max_retries=TRIES, initial_backoff=1, max_backoff=60, raise_on_error=False
+    )
+    rejected = [answer for done, answer in sent if not done]
+    search.indices.refresh(index=index)
+    found = search.count(index=index)["count"]
+    wanted = rows.count_rows()
+    if rejected or found != wanted:
+        search.indices.delete(index=index)
+        raise ValueError(_complaint(index, rejected, found, wanted))
+    return int(found)
+
+
+def switch(search: OpenSearch, alias: str, pattern: str, index: str) -> None:
+    """Have an alias lead to an index, and to none of the others that match a pattern; those are removed.
+
+    One call does it: a reader of the alias sees the old documents or the new ones.
+    """
+    old = [name for name in search.indices.get(index=pattern) if name != index]
+    actions = [{"add": {"index": index, "alias": alias}}, *({"remove_index": {"index": name}} for name in old)]
+    search.indices.update_aliases(body={"actions": actions})
+
+
+def definition(schema: Any) -> dict[str, Any]:
+    """Return an index's settings and mapping: the columns of a Parquet schema and the day, and no other field.
+
+    Raises:
+        KeyError: if there is no type of the index for a column.
+    """
+    properties = {field.name: {"type": TYPES[_kind(str(field.type))]} for field in schema}
+    return {
+        "settings": {"number_of_shards": 1, "number_of_replicas": 0},
+        "mappings": {"dynamic": "strict", "properties": properties | {"date": {"type": "date"}}},
+    }
+
+
+def documents(rows: Any, day: str) -> Iterator[dict[str, Any]]:
+    """Yield a document a row, a batch of rows in memory at a time.
+
+    Args:
+        rows: a pyarrow dataset.
+        day: the field `date` of each.
+    """
+    for batch in rows.to_batches(batch_size=CHUNK):
+        for row in batch.to_pylist():
+            yield {"date": day} | {name: _plain(value) for name, value in row.items()}
+
+
+def _kind(kind: str) -> str:
+    for name in ("string", "timestamp", "bool", "double", "decimal", "int"):
+        if kind.startswith(name) or kind == f"large_{name}":
+            return name
+    return kind
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else float(value) if hasattr(value, "as_tuple") else value
+
+
+def _complaint(index: str, rejected: Iterable[dict[str, Any]], found: int, wanted: int) -> str:
+    reasons: dict[str, int] = {}
+    for answer in rejected:
+        error = next(iter(answer.values()))["error"]
+        text = f"{error['type']}: {error['reason']}" if isinstance(error, dict) else str(error)
+        text = text[:REASON_LENGTH]
+        reasons[text] = reasons.get(text, 0) + 1
+    if not reasons:
+        return f"{index} has {found} documents instead of {wanted}: it is removed, readers keep the old ones"
+    top = sorted(reasons.items(), key=lambda item: -item[1])[:REASONS_SHOWN]
+    shown = "; ".join(f"{number} times {text}" for text, number in top)
+    return f"the index rejected {sum(reasons.values())} of {wanted} documents of {index}, readers keep the old ones: {shown}"

@@ -1,0 +1,119 @@
+"""A published day of sales into the PostgreSQL warehouse: a star schema and a data mart, in one transaction.
+
+The SQL is in dags/sql. A load that is killed, or whose connection drops, leaves the day as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import psycopg
+
+CONNECTION = "warehouse"
+MISSING = (
+    f"there is no connection {CONNECTION}: make it for a PostgreSQL database that its user may make schemas in "
+    "(type postgres, host, port, schema, login, password), then run again"
+)
+SQL = Path(__file__).parents[1] / "sql"
+COLUMNS = (
+    "order_id",
+    "ordered_at",
+    "customer_id",
+    "product_id",
+    "category",
+    "quantity",
+    "unit_price",
+    "region",
+    "channel",
+    "amount",
+)
+BATCH_ROWS, CONNECT_SECONDS = 50_000, 15
+
+
+def connect(connection: Any) -> psycopg.Connection[Any]:
+    """Open the database that a connection names.
+
+    Args:
+        connection: Airflow's: host, port, schema (the database), login, password.
+    """
+    import psycopg
+
+    return psycopg.connect(
+        host=connection.host,
+        port=connection.port or 5432,
+        dbname=connection.schema,
+        user=connection.login,
+        password=connection.password,
+        connect_timeout=CONNECT_SECONDS,
+        application_name="airspark",
+        # A server that is gone is noticed within half a minute, also in the middle of a statement.
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=4,
+    )
+
+
+def load(database: psycopg.Connection[Any], partition: Path) -> dict[str, Any]:
+    """Load a day of sales in the place of what the warehouse has of that day, and refresh the day in the mart.
+
+    Loads take turns, a second one of the same day at the same time too.
+
+    Args:
+        database: an open connection; it is committed.
+        partition: output/sales/date=D.
+
+    Returns:
+        rows and revenue of the day, as the warehouse has them after the load.
+
+    Raises:
+        ValueError: if the warehouse does not have the rows and the sum of the partition; nothing is changed then.
+    """
+    date = partition.name.partition("=")[2]
+    with database.transaction(), database.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('airspark.sales'))")
+        cursor.execute((SQL / "warehouse_schema.sql").read_bytes())
+        rows = 0
+        with cursor.copy(f"COPY staging ({', '.join(COLUMNS)}) FROM STDIN (FORMAT csv)") as copy:
+            for number, text in csv_batches(partition):
+                rows += number
+                copy.write(text)
+        for statement in statements((SQL / "warehouse_load.sql").read_text(encoding="utf-8")):
+            cursor.execute(statement, {"date": date})
+        cursor.execute(
+            "SELECT count(*), coalesce(sum(amount), 0) FROM sales.fact_sales"
+            " JOIN sales.dim_date USING (date_key) WHERE date = %s",
+            (date,),
+        )
+        found, revenue = cursor.fetchone() or (0, 0)
+        cursor.execute("SELECT coalesce(sum(revenue), 0) FROM mart.daily_sales WHERE date = %s", (date,))
+        (reported,) = cursor.fetchone() or (0,)
+        if (found, revenue) != (rows, reported):
+            raise ValueError(
+                f"the warehouse would have {found} rows and {revenue} of {date}, its mart {reported}, the partition {rows} rows: "
+                "nothing is loaded"
+            )
+    return {"rows": int(found), "revenue": str(revenue)}
+
+
+def csv_batches(partition: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield a partition's rows as CSV without a header, with the number of rows in each piece.
+
+    Args:
+        partition: output/sales/date=D.
+    """
+    from pyarrow import BufferOutputStream, csv, dataset
+
+    rows = dataset.dataset(partition, format="parquet", exclude_invalid_files=False, ignore_prefixes=["_", "."])
+    options = csv.WriteOptions(include_header=False)
+    for batch in rows.to_batches(columns=list(COLUMNS), batch_size=BATCH_ROWS):
+        stream = BufferOutputStream()
+        csv.write_csv(batch, stream, write_options=options)
+        yield batch.num_rows, stream.getvalue().to_pybytes()
+
+
+def statements(script: str) -> list[str]:
+    """Return the statements of a script: parameters of a driver's protocol belong to one statement."""
+    return [part.strip() for part in script.split(";\n") if part.strip()]

@@ -1,0 +1,70 @@
+-- The warehouse of sales: a star of facts and dimensions in the schema sales, and what reports read in the schema mart.
+-- Every statement can run again. Keys of dimensions are numbers of the warehouse's own; natural keys are unique.
+
+CREATE SCHEMA IF NOT EXISTS sales;
+CREATE SCHEMA IF NOT EXISTS mart;
+
+CREATE TABLE IF NOT EXISTS sales.dim_date (
+    date_key    integer PRIMARY KEY,            -- 20260115
+    date        date NOT NULL UNIQUE,
+    weekday     smallint NOT NULL,              -- 1 is Monday
+    month       date NOT NULL                   -- its first day
+);
+
+CREATE TABLE IF NOT EXISTS sales.dim_product (
+    product_key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    product_id  text NOT NULL UNIQUE,
+    category    text NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS sales.dim_customer (
+    customer_key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    customer_id  text NOT NULL UNIQUE
+);
+
+CREATE TABLE IF NOT EXISTS sales.dim_place (
+    place_key   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    region      text NOT NULL,
+    channel     text NOT NULL,
+    UNIQUE (region, channel)
+);
+
+-- A line of an order; lines of one order and day are numbered in the order of all their columns.
+CREATE TABLE IF NOT EXISTS sales.fact_sales (
+    date_key     integer NOT NULL REFERENCES sales.dim_date,
+    order_id     bigint NOT NULL,
+    line         integer NOT NULL,
+    ordered_at   timestamptz NOT NULL,
+    product_key  bigint NOT NULL REFERENCES sales.dim_product,
+    customer_key bigint NOT NULL REFERENCES sales.dim_customer,
+    place_key    bigint NOT NULL REFERENCES sales.dim_place,
+    quantity     integer NOT NULL CHECK (quantity > 0),
+    unit_price   numeric(12, 2) NOT NULL,
+    amount       numeric(18, 2) NOT NULL,
+    PRIMARY KEY (date_key, order_id, line)
+);
+
+CREATE TABLE IF NOT EXISTS mart.daily_sales (
+    date     date NOT NULL,
+    category text NOT NULL,
+    region   text NOT NULL,
+    channel  text NOT NULL,
+    orders   bigint NOT NULL,
+    items    bigint NOT NULL,
+    revenue  numeric(20, 2) NOT NULL,
+    PRIMARY KEY (date, category, region, channel)
+);
+
+-- What a load copies into, its session's own.
+CREATE TEMPORARY TABLE staging (
+    order_id    bigint,
+    ordered_at  timestamptz,
+    customer_id text,
+    product_id  text,
+    category    text,
+    quantity    integer,
+    unit_price  numeric(12, 2),
+    region      text,
+    channel     text,
+    amount      numeric(18, 2)
+) ON COMMIT DROP;

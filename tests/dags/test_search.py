@@ -1,0 +1,123 @@
+"""Tables into a real search index: whole or absent, each document once, and a clear word if it rejects some.
+
+AIRSPARK_SEARCH is the address of an index for tests, such as http://127.0.0.1:9200; scripts/test.sh starts one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+
+import pyarrow
+import pytest
+from pipelines import search
+from pyarrow import parquet
+
+KEYS = {"sessions": ("session_id",)}
+
+
+@pytest.fixture(scope="module")
+def index() -> Any:
+    """A client of the index, as the DAGs make it."""
+    address = urlsplit(os.environ["AIRSPARK_SEARCH"])
+    connection = SimpleNamespace(
+        host=f"{address.scheme}://{address.hostname}", port=address.port, schema="", login="", password=""
+    )
+    client = search.client(connection)
+    deadline = time.monotonic() + 120
+    while not client.ping():
+        assert time.monotonic() < deadline, f"no index answers at {os.environ['AIRSPARK_SEARCH']} within 120 s"
+        time.sleep(0.5)
+    return client
+
+
+@pytest.fixture
+def name(index: Any) -> Iterator[str]:
+    """A name that no other test has; its indices are removed."""
+    found = f"test-{uuid.uuid4().hex[:8]}"
+    yield found
+    index.indices.delete(index=f"{found}-*", ignore_unavailable=True)
+
+
+def _partition(root: Path, name: str, ids: list[str], version: str, day: str = "2026-01-15", **columns: Any) -> Path:
+    link, folder = root / name / f"date={day}", root / ".versions" / name / version
+    (folder / "sessions").mkdir(parents=True)
+    number = len(ids)
+    table = {
+        "session_id": ids,
+        "started": [dt.datetime(2026, 1, 15, 1, tzinfo=dt.UTC)] * number,
+        "bytes": pyarrow.array(range(number), pyarrow.int64()),
+        "seconds": pyarrow.array([decimal.Decimal("0.125")] * number, pyarrow.decimal128(10, 3)),
+    }
+    parquet.write_table(pyarrow.table(table | columns), folder / "sessions" / "part-00000.parquet")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder)
+    return link
+
+
+def _sources(index: Any, alias: str) -> dict[str, dict[str, Any]]:
+    answer = index.search(index=alias, body={"size": 5000, "query": {"match_all": {}}})
+    return {hit["_id"]: hit["_source"] for hit in answer["hits"]["hits"]}
+
+
+def test_should_hold_every_row_as_a_typed_document_with_an_id_of_its_key(index: Any, name: str, tmp_path: Path) -> None:
+    ids = [f"s{number}" for number in range(2_500)]
+    assert search.load(index, _partition(tmp_path, name, ids, "V1"), KEYS) == {"sessions": 2_500}
+    found = _sources(index, f"{name}-sessions")
+    assert set(found) == {f"2026-01-15|{one}" for one in ids}
+    expected = {"date": "2026-01-15", "session_id": "s7", "started": "2026-01-15T01:00:00+00:00", "bytes": 7, "seconds": 0.125}
+    assert found["2026-01-15|s7"] == expected
+    total = index.search(index=f"{name}-sessions", body={"size": 0, "aggs": {"b": {"sum": {"field": "bytes"}}}})
+    assert total["aggregations"]["b"]["value"] == sum(range(2_500))
+
+
+def test_should_replace_a_day_and_leave_others_alone_if_it_runs_again(index: Any, name: str, tmp_path: Path) -> None:
+    search.load(index, _partition(tmp_path, name, ["a"], "D14", day="2026-01-14"), KEYS)
+    search.load(index, _partition(tmp_path, name, ["a", "b"], "V1"), KEYS)
+    partition = _partition(tmp_path, name, ["b", "c"], "V2")
+    for _ in range(2):
+        search.load(index, partition, KEYS)
+        assert set(_sources(index, f"{name}-sessions")) == {"2026-01-14|a", "2026-01-15|b", "2026-01-15|c"}
+    assert len(index.indices.get(index=f"{name}-*")) == 2
+
+
+def test_should_take_up_the_index_of_a_run_that_was_killed(index: Any, name: str, tmp_path: Path) -> None:
+    partition = _partition(tmp_path, name, ["a"], "V1")
+    half = f"{name}-sessions-2026-01-15-v1"
+    index.indices.create(index=half)
+    index.index(index=half, id="rubbish", body={"x": 1}, refresh=True)
+    search.load(index, partition, KEYS)
+    assert set(_sources(index, f"{name}-sessions")) == {"2026-01-15|a"}
+
+
+def test_should_keep_the_old_documents_and_say_why_if_the_index_rejects_some(index: Any, name: str, tmp_path: Path) -> None:
+    search.load(index, _partition(tmp_path, name, ["a"], "V1"), KEYS)
+    long = "x" * 40_000  # a keyword of more than 32,766 bytes is refused
+    partition = _partition(tmp_path, name, ["b", "c", "d"], "V2", agent=["short", long, long])
+    with pytest.raises(
+        ValueError, match=r"the index rejected 2 of 3 documents of .*, readers keep the old ones: 2 times .*immense"
+    ):
+        search.load(index, partition, KEYS)
+    assert set(_sources(index, f"{name}-sessions")) == {"2026-01-15|a"}
+    assert len(index.indices.get(index=f"{name}-*")) == 1
+
+
+def test_should_keep_the_old_documents_if_two_rows_have_one_key(index: Any, name: str, tmp_path: Path) -> None:
+    search.load(index, _partition(tmp_path, name, ["a"], "V1"), KEYS)
+    with pytest.raises(ValueError, match="has 2 documents instead of 3"):
+        search.load(index, _partition(tmp_path, name, ["b", "b", "c"], "V2"), KEYS)
+    assert set(_sources(index, f"{name}-sessions")) == {"2026-01-15|a"}
+
+
+def test_should_refuse_a_column_that_it_has_no_type_for() -> None:
+    with pytest.raises(KeyError, match="list"):
+        search.definition(pyarrow.schema([("tags", pyarrow.list_(pyarrow.string()))]))

@@ -1,0 +1,181 @@
+"""A day of sales in a real PostgreSQL: rows, sums, runs that come again, at once, or are cut off.
+
+AIRSPARK_WAREHOUSE is the address of a server for tests, such as postgresql://postgres@127.0.0.1:5432/postgres, whose user
+may make databases; scripts/test.sh starts one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pyarrow
+import pytest
+from pipelines import warehouse
+from pyarrow import parquet
+
+DAY = "2026-01-15"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> None:
+    """A database server that answers."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            psycopg.connect(os.environ["AIRSPARK_WAREHOUSE"]).close()
+            return
+        except psycopg.OperationalError:
+            assert time.monotonic() < deadline, "no server answers at $AIRSPARK_WAREHOUSE within 60 s"
+            time.sleep(0.5)
+
+
+@pytest.fixture
+def connection() -> Iterator[Any]:
+    """An Airflow connection to a database of this test's own."""
+    address = urlsplit(os.environ["AIRSPARK_WAREHOUSE"])
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(os.environ["AIRSPARK_WAREHOUSE"], autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+        yield SimpleNamespace(
+            host=address.hostname, port=address.port, schema=name, login=address.username, password=address.password
+        )
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _row(order: int, **changes: Any) -> dict[str, Any]:
+    row = {
+        "order_id": order,
+        "ordered_at": dt.datetime(2026, 1, 15, 1, order % 60, tzinfo=dt.UTC),
+        "customer_id": f"C{order % 3}",
+        "product_id": f"P{order % 2}",
+        "category": "books",
+        "quantity": 2,
+        "unit_price": Decimal("100.50"),
+        "region": '서울, "강남"',
+        "channel": "web",
+    } | changes
+    return row | {"amount": row["quantity"] * row["unit_price"]}
+
+
+def _partition(root: Path, rows: list[dict[str, Any]], day: str = DAY) -> Path:
+    folder = root / f"date={day}"
+    folder.mkdir(exist_ok=True)
+    schema = pyarrow.schema(
+        [
+            ("order_id", pyarrow.int64()),
+            ("ordered_at", pyarrow.timestamp("us", "UTC")),
+            *((name, pyarrow.string()) for name in ("customer_id", "product_id", "category")),
+            ("quantity", pyarrow.int32()),
+            ("unit_price", pyarrow.decimal128(12, 2)),
+            *((name, pyarrow.string()) for name in ("region", "channel")),
+            ("amount", pyarrow.decimal128(18, 2)),
+        ]
+    )
+    parquet.write_table(pyarrow.Table.from_pylist(rows, schema), folder / "part-00000.snappy.parquet")
+    (folder / "_SUCCESS").touch()
+    (folder / "_manifest.json").write_text("{}")
+    return folder
+
+
+def _load(connection: Any, partition: Path) -> dict[str, Any]:
+    with warehouse.connect(connection) as database:
+        return warehouse.load(database, partition)
+
+
+def _ask(connection: Any, query: str) -> list[Any]:
+    with warehouse.connect(connection) as database:
+        return database.execute(query).fetchall()
+
+
+FACTS = """
+    SELECT date::text, order_id, line, ordered_at, product_id, category, customer_id, region, channel, quantity, unit_price,
+        amount
+    FROM sales.fact_sales JOIN sales.dim_date USING (date_key) JOIN sales.dim_product USING (product_key)
+    JOIN sales.dim_customer USING (customer_key) JOIN sales.dim_place USING (place_key) ORDER BY 1, 2, 3
+"""
+
+
+def test_should_have_every_row_in_the_star_and_its_sum_in_the_mart(connection: Any, tmp_path: Path) -> None:
+    rows = [_row(order) for order in range(1, 8)] + [_row(1, product_id="P9", category="toys", channel="app")]
+    counts = _load(connection, _partition(tmp_path, rows))
+    assert counts == {"rows": 8, "revenue": "1608.00"}
+    facts = _ask(connection, FACTS)
+    assert [fact[:3] for fact in facts[:3]] == [(DAY, 1, 1), (DAY, 1, 2), (DAY, 2, 1)]
+    columns = ("ordered_at", "product_id", "category", "customer_id", "region", "channel", "quantity", "unit_price", "amount")
+    assert sorted(fact[1:2] + fact[3:] for fact in facts) == sorted(
+        (row["order_id"], *(row[name] for name in columns)) for row in rows
+    )
+    assert _ask(connection, "SELECT category, channel, orders, items, revenue FROM mart.daily_sales ORDER BY 1") == [
+        ("books", "web", 7, 14, Decimal("1407.00")),
+        ("toys", "app", 1, 2, Decimal("201.00")),
+    ]
+
+
+def test_should_change_nothing_if_a_day_is_loaded_again(connection: Any, tmp_path: Path) -> None:
+    partition = _partition(tmp_path, [_row(order) for order in range(1, 8)])
+    _load(connection, partition)
+    before = _ask(connection, FACTS), _ask(connection, "SELECT xmin::text, * FROM sales.fact_sales ORDER BY order_id")
+    _load(connection, partition)
+    assert (_ask(connection, FACTS), _ask(connection, "SELECT xmin::text, * FROM sales.fact_sales ORDER BY order_id")) == before
+
+
+def test_should_replace_a_day_and_leave_others_alone_if_it_was_corrected(connection: Any, tmp_path: Path) -> None:
+    _load(connection, _partition(tmp_path, [_row(1, ordered_at=dt.datetime(2026, 1, 14, 1, tzinfo=dt.UTC))], "2026-01-14"))
+    _load(connection, _partition(tmp_path, [_row(order) for order in range(1, 8)]))
+    _load(connection, _partition(tmp_path, [_row(1, quantity=5), _row(9)]))
+    assert [(fact[0], fact[1], fact[9]) for fact in _ask(connection, FACTS)] == [("2026-01-14", 1, 2), (DAY, 1, 5), (DAY, 9, 2)]
+    assert _ask(connection, "SELECT date::text, orders FROM mart.daily_sales ORDER BY 1") == [("2026-01-14", 1), (DAY, 2)]
+
+
+def test_should_have_each_row_once_if_a_day_is_loaded_twice_at_once(connection: Any, tmp_path: Path) -> None:
+    partition = _partition(tmp_path, [_row(order) for order in range(500)])
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda _: _load(connection, partition), range(3)))
+    assert [result["rows"] for result in results] == [500] * 3
+    assert _ask(connection, "SELECT count(*) FROM sales.fact_sales") == [(500,)]
+
+
+def test_should_leave_the_day_as_it_was_if_the_connection_drops(
+    connection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _load(connection, _partition(tmp_path, [_row(1)]))
+    partition = _partition(tmp_path, [_row(order) for order in range(2_000)])
+    monkeypatch.setattr(warehouse, "BATCH_ROWS", 500)
+    with warehouse.connect(connection) as database:
+        victim = database.info.backend_pid
+
+        def cut_off_after_two(folder: Path) -> Iterator[tuple[int, bytes]]:
+            for number, piece in enumerate(pieces(folder)):
+                if number == 2:
+                    _ask(connection, f"SELECT pg_terminate_backend({victim})")
+                yield piece
+
+        pieces = warehouse.csv_batches
+        monkeypatch.setattr(warehouse, "csv_batches", cut_off_after_two)
+        with pytest.raises(psycopg.OperationalError):
+            warehouse.load(database, partition)
+    assert [fact[:2] for fact in _ask(connection, FACTS)] == [(DAY, 1)]
+
+
+def test_should_refuse_a_partition_whose_rows_are_not_what_the_warehouse_takes(connection: Any, tmp_path: Path) -> None:
+    _load(connection, _partition(tmp_path, [_row(1)]))
+    with pytest.raises(psycopg.errors.CheckViolation):
+        _load(connection, _partition(tmp_path, [_row(1), _row(2, quantity=0)]))
+    assert [fact[:2] for fact in _ask(connection, FACTS)] == [(DAY, 1)]
+
+
+def test_should_say_so_at_once_if_the_password_or_the_host_is_wrong(connection: Any) -> None:
+    connection.port = 1
+    with pytest.raises(psycopg.OperationalError, match="refused"):
+        warehouse.connect(connection)
