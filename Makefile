@@ -34,6 +34,12 @@ logs: $(VENV)/.ready ## Logs of a component (C=scheduler) or a task (T=etl_daily
 submit: $(VENV)/.ready ## Apply a SparkApplication, follow its states and its driver's log (F=manifests/examples/python-pi.yaml)
 	@$(AIRSPARK) submit --file "$(F)"
 
+sources: $(VENV)/.ready ## A warehouse, a database, an HTTP API and a search index for the pipelines, with connections to them
+	@$(AIRSPARK) sources
+
+data: $(VENV)/.ready ## Write input of every pipeline (FROM=2026-01-01, TO=2026-01-03, ROWS=10000 a day and kind)
+	@$(AIRSPARK) data --from "$(FROM)" --to "$(TO)" $(if $(filter-out file,$(origin ROWS)),--rows "$(ROWS)") --seed "$(SEED)"
+
 doctor: $(VENV)/.ready ## Describe, events, logs and values in one archive, secrets removed
 	@$(AIRSPARK) doctor
 
@@ -83,4 +89,4 @@ help: ## This text
 $(VENV)/.ready: requirements/dev.txt
 	@scripts/venv.sh "$(PYTHON)" "$(VENV)"
 
-.PHONY: demo check up ui status logs doctor backup restore down test test-fast test-long bench-tasks bench-spark bench-operator lint generate lock help
+.PHONY: demo check up ui status logs submit sources data doctor backup restore down test test-fast test-long bench-tasks bench-spark bench-operator lint generate lock help

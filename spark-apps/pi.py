@@ -1,6 +1,7 @@
 """Add up π on executors: the smallest application that makes them work.
 
 spark-submit pi.py --steps 10000000 --slices 4
+SPARK_REMOTE=sc://… python pi.py --steps 10000000      # over Spark Connect
 
 The last line on stdout is `Pi is roughly 3.141592654`.
 """
@@ -10,6 +11,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow
+    from pyspark.sql import DataFrame, SparkSession
 
 MOST_STEPS = 10_000_000_000
 
@@ -23,6 +29,29 @@ def part(bounds: tuple[int, int], steps: int) -> Iterator[float]:
     """
     width = 1.0 / steps
     yield sum(4.0 / (1.0 + ((step + 0.5) * width) ** 2) for step in range(*bounds)) * width
+
+
+def parts(spark: SparkSession, steps: int, slices: int) -> DataFrame:
+    """Return the parts of π, computed in Python on executors, a task a slice.
+
+    Args:
+        spark: a classic session, or one of a Connect server.
+        steps: how many steps there are in all.
+        slices: how many tasks share them.
+
+    Returns:
+        A column part with as many rows as slices.
+    """
+    bounds = ranges(steps, slices)
+
+    def add_up(batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+        import pyarrow
+
+        for batch in batches:
+            found = [value for number in batch.column("id").to_pylist() for value in part(bounds[number], steps)]
+            yield pyarrow.RecordBatch.from_pydict({"part": found})
+
+    return spark.range(0, slices, 1, slices).mapInArrow(add_up, "part double")
 
 
 def ranges(steps: int, slices: int) -> list[tuple[int, int]]:
@@ -46,11 +75,10 @@ def main(given: Sequence[str] | None = None) -> int:
     """Run the application and return its exit code."""
     chosen = arguments(given)
     from pyspark.sql import SparkSession
+    from pyspark.sql import functions as F
 
     session = SparkSession.builder.getOrCreate()
-    steps = chosen.steps
-    bounds = session.sparkContext.parallelize(ranges(steps, chosen.slices), chosen.slices)
-    total = bounds.flatMap(lambda one: part(one, steps)).sum()
+    total = parts(session, chosen.steps, chosen.slices).agg(F.sum("part")).first()[0]
     session.stop()
     print(f"Pi is roughly {total:.9f}", flush=True)
     return 0

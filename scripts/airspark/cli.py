@@ -21,7 +21,22 @@ import typer
 from rich.markup import escape
 from typer.exceptions import TyperException
 
-from airspark import airflow_api, backup, check, cluster, console, demo, engine, images, look, node_image, platform, submit, tools
+from airspark import (
+    airflow_api,
+    backup,
+    check,
+    cluster,
+    console,
+    demo,
+    engine,
+    images,
+    look,
+    node_image,
+    platform,
+    sources,
+    submit,
+    tools,
+)
 from airspark.console import err, out, say
 from airspark.project import BUILD, ENGINE_STATE, LOGS, Failure, cluster_name
 
@@ -182,6 +197,33 @@ def submit_command(file: Annotated[str, typer.Option(help="A manifest with a Spa
     _need_engine()
     look.require_cluster()
     submit.submit(file)
+
+
+@app.command("sources")
+def sources_command() -> None:
+    """Have a warehouse, a database, an HTTP API and a search index for the pipelines, and Airflow connected to them."""
+    _need_engine()
+    look.require_cluster()
+    with airflow_api.connect() as airflow:
+        sources.ensure(airflow)
+    out.print("The pipelines have their sources and destinations. Next: make data FROM=2026-01-01 TO=2026-01-03, make ui")
+
+
+@app.command("data")
+def data_command(
+    first: Annotated[str, typer.Option("--from", help="The first day, YYYY-MM-DD.")] = "",
+    last: Annotated[str, typer.Option("--to", help="The last day; by default the first.")] = "",
+    rows: Annotated[str, typer.Option(help="Rows of each day and kind.")] = "10000",
+    seed: Annotated[str, typer.Option(help="Seed of the generators.")] = "7",
+) -> None:
+    """Write input of every pipeline for some days."""
+    if not first:
+        raise Failure("no first day is given", "for example: make data FROM=2026-01-01 TO=2026-01-03")
+    days = sources.days(demo.parse_date(first, "FROM"), demo.parse_date(last or first, "TO"))
+    count, number = positive("ROWS", rows), positive("SEED", seed)
+    _need_engine()
+    look.require_cluster()
+    sources.generate(days, count, number)
 
 
 @app.command()

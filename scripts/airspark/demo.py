@@ -37,8 +37,12 @@ print(json.dumps({"manifest": manifest, "columns": table.schema.names, "rows": r
 """
 
 
-def parse_date(text: str) -> str:
+def parse_date(text: str, name: str = "DATE") -> str:
     """Check that a text is a date.
+
+    Args:
+        text: what was given.
+        name: the make variable it was given by.
 
     Raises:
         Failure: if it is not a calendar date as YYYY-MM-DD.
@@ -48,18 +52,15 @@ def parse_date(text: str) -> str:
             raise ValueError(text)
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise Failure(f"DATE={text} is not a date", "make demo DATE=2026-01-15") from None
+        raise Failure(f"{name}={text} is not a date", f"for example: {name}=2026-01-15") from None
 
 
-def generator_pod(name: str, day: str, rows: int, seed: int, revision: str) -> dict[str, Any]:
-    """The pod that writes the day's CSV file to the data claim.
+def generator_pod(name: str, command: list[str]) -> dict[str, Any]:
+    """A pod that runs a generator of spark-apps, which writes to the data claim.
 
     Args:
         name: pod name.
-        day: date as YYYY-MM-DD.
-        rows: good and bad rows together.
-        seed: of the generator.
-        revision: hash of the images in use, for the label.
+        command: what it runs, in the Airflow image.
 
     Returns:
         A Pod that passes Pod Security `restricted`.
@@ -68,8 +69,7 @@ def generator_pod(name: str, day: str, rows: int, seed: int, revision: str) -> d
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "namespace": NAMESPACE,
-                     "labels": {"app.kubernetes.io/name": "generate-sales", "app.kubernetes.io/part-of": RELEASE,
-                                "airspark/image-revision": revision}},
+                     "labels": {"app.kubernetes.io/name": "generate", "app.kubernetes.io/part-of": RELEASE}},
         "spec": {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
@@ -79,8 +79,7 @@ def generator_pod(name: str, day: str, rows: int, seed: int, revision: str) -> d
             "containers": [{
                 "name": "generate",
                 "image": images.IMAGES["airflow"].tag,
-                "args": ["python", GENERATOR, "--date", day, "--rows", str(rows), "--seed", str(seed),
-                         "--out", f"{DATA}/sales"],
+                "args": command,
                 "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
                 "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
                                     "capabilities": {"drop": ["ALL"]}},
@@ -132,7 +131,8 @@ def generate(day: str, rows: int, seed: int) -> dict[str, Any]:
     """
     with step("generate", f"Write {rows:,} sales rows of {day} to the data claim") as current:
         name = f"generate-sales-{uuid.uuid4().hex[:8]}"
-        text = run_pod(generator_pod(name, day, rows, seed, "demo"), 300 + rows // 20_000, current.write)
+        command = ["python", GENERATOR, "--date", day, "--rows", str(rows), "--seed", str(seed), "--out", f"{DATA}/sales"]
+        text = run_pod(generator_pod(name, command), 300 + rows // 20_000, current.write)
         counts: dict[str, Any] = json.loads(text.splitlines()[-1])
         current.note = ", ".join(f"{value:,} {key}" for key, value in counts.get("bad", {}).items()) or "no bad rows"
     return counts

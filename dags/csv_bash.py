@@ -1,0 +1,94 @@
+"""A CSV file through a shell script: cleaned with awk in a BashOperator, then published.
+
+prepare → clean (bash) → publish, the asset csv_bash.
+
+    airflow dags trigger csv_bash --conf '{"date": "2026-01-15"}'
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import DAG, Asset, Metadata, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
+from pipelines import files, results
+from pipelines.defaults import DATA, DEFAULT_ARGS, OUTPUT, daily, date_param, day_of, due_within, reject_share_param
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INPUT = f"{DATA}/sales"
+SCRIPT = str(Path(__file__).parent / "scripts" / "clean_csv.sh")
+RESULT = Asset(name="csv_bash", uri="airspark://output/csv_bash")
+
+with DAG(
+    dag_id="csv_bash",
+    description="A daily CSV file through a shell script, from the data claim to the output claim",
+    doc_md=__doc__,
+    schedule=daily(minute=30),
+    catchup=False,
+    max_active_runs=4,
+    deadline=due_within(hours=2),
+    default_args=DEFAULT_ARGS,
+    params={"date": date_param(), "max_reject_share": reject_share_param()},
+    tags=["csv", "bash", "sales"],
+) as dag:
+
+    @task
+    def prepare() -> dict[str, str]:
+        """Return the run's day, its input file, and a folder that is this run's alone and that no reader looks into."""
+        context = get_current_context()
+        date = day_of(context)
+        work = Path(OUTPUT) / ".work" / "csv_bash" / context["run_id"]
+        os.umask(0o002)
+        work.mkdir(parents=True, exist_ok=True)
+        return {"date": date, "input": f"{INPUT}/sales_{date}.csv", "work": str(work)}
+
+    prepared = prepare()
+
+    # START operator
+    clean = BashOperator(
+        task_id="clean",
+        # What a run is given reaches the script as values of the environment, never as text of the command.
+        bash_command='exec "$SCRIPT" "$INPUT" "$WORK/clean.csv" "$WORK/rejects.csv"',
+        env={"SCRIPT": SCRIPT, "INPUT": prepared["input"], "WORK": prepared["work"]},
+        append_env=True,
+        output_processor=json.loads,
+    )
+    # END operator
+
+    @task(outlets=[RESULT])
+    def publish(paths: dict[str, str], counts: dict[str, int]) -> Iterator[Metadata]:
+        """Publish the cleaned file and the rejected lines if the counts add up, and announce the file."""
+        read, rejected = counts["rows_read"], counts["rows_rejected"]
+        if read != counts["rows_written"] + rejected + counts["rows_duplicate"]:
+            raise ValueError(f"the counts do not add up, nothing is published: {counts}")
+        limit = get_current_context()["params"]["max_reject_share"]
+        if rejected > limit * read:
+            raise AirflowFailException(f"{rejected} of {read} lines are rejected, more than {limit:.2%}: nothing is published")
+        partition, work = f"date={paths['date']}", Path(paths["work"])
+        with files.published(f"csv_bash/{partition}", f"quarantine/csv_bash/{partition}") as (result, quarantine):
+            os.rename(work / "clean.csv", result / f"sales_{paths['date']}.csv")
+            os.rename(work / "rejects.csv", quarantine / "rejects.csv")
+            reasons = _reasons(quarantine / "rejects.csv")
+            entries = {"partition": partition, **counts, "rejects_by_reason": reasons}
+            files.write_manifest(quarantine, entries)
+            (result / "_SUCCESS").touch()
+            manifest: dict[str, Any] = files.write_manifest(result, entries)
+        work.rmdir()
+        yield Metadata(RESULT, results.announcement(manifest, f"{OUTPUT}/csv_bash/{partition}"))
+
+    publish(prepared, clean.output)  # type: ignore[arg-type]  # an XComArg stands for the value
+
+
+def _reasons(rejects: Path) -> dict[str, int]:
+    found: dict[str, int] = {}
+    with open(rejects, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            reason = line.partition(",")[0]
+            found[reason] = found.get(reason, 0) + 1
+    return found

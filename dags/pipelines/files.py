@@ -1,0 +1,69 @@
+"""Results that a task writes by itself, published like those of Spark: complete or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.defaults import APPLICATIONS, OUTPUT
+
+
+def library(name: str) -> Any:
+    """Import a module of the Spark applications' folder, such as publish.
+
+    Args:
+        name: the module.
+    """
+    import importlib
+
+    if APPLICATIONS not in sys.path:
+        sys.path.append(APPLICATIONS)
+    return importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def published(*results: str, output: str = OUTPUT) -> Iterator[tuple[Path, ...]]:
+    """Give empty folders to write to, and publish each as a partition once the block has ended without an error.
+
+    Files are group-writable by the umask: Airflow and Spark share the claim through their group.
+
+    Args:
+        results: paths below the output, such as csv_transform/date=2026-01-15.
+        output: the root of the results.
+
+    Yields:
+        A folder for each result.
+    """
+    publish = library("publish")
+    os.umask(0o002)
+    for result in results:
+        publish.check_replaceable(output, result)
+    with publish.staging(output, results[0].replace("/", ".")) as stage:
+        folders = tuple(stage / str(number) for number in range(len(results)))
+        for folder in folders:
+            folder.mkdir()
+        yield folders
+        for result, folder in zip(results, folders, strict=True):
+            publish.publish(output, result, folder)
+
+
+def write_manifest(folder: Path, entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Write _manifest.json beside the files of a folder, with what is given and the bytes of each file.
+
+    Args:
+        folder: where the files are.
+        entries: what is known of them.
+
+    Returns:
+        What was written.
+    """
+    files = [{"name": path.name, "bytes": path.stat().st_size} for path in sorted(folder.iterdir()) if path.name[0] not in "._"]
+    versions = {name: os.environ.get(f"AIRSPARK_{name.upper()}", "unknown") for name in ("version", "revision")}
+    manifest = {**entries, "files": files, "bytes": sum(int(file["bytes"]) for file in files), "versions": versions}
+    (folder / "_manifest.json").write_text(json.dumps(manifest, indent=2, default=str) + "\n", encoding="utf-8")
+    return manifest

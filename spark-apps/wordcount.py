@@ -1,0 +1,120 @@
+"""Count words with an RDD: parallelize or load, lazy transformations, and one action that runs them.
+
+spark-submit wordcount.py --text "to be or not to be" --output /opt/airflow/output --name demo
+spark-submit wordcount.py --input /opt/airflow/data/texts/hamlet.txt --output /opt/airflow/output --name hamlet
+
+Writes <output>/wordcount/name=demo  words.csv (word, count), lineage.txt, _SUCCESS, _manifest.json
+An RDD is a recipe until an action asks for its elements: the log shows the recipe, how many elements were looked at before
+the action (none) and after it. RDDs do not exist over Spark Connect; there, use a DataFrame.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import batch
+import errors
+import inputs
+import publish
+from errors import UserError
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+    from pyspark.rdd import RDD
+
+WORD = re.compile(r"\w+(?:['’]\w+)*")
+NAME = re.compile(r"[\w.-]{1,80}")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Count the words of a text and publish them.
+
+    Raises:
+        UserError: for a bad argument, a missing or empty file, a session over Spark Connect.
+    """
+    parser = batch.Parser(prog="wordcount", description=(__doc__ or "").splitlines()[0])
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--text", help="the text itself, split at full stops")
+    source.add_argument("--input", help="a text file, or a folder's files by a pattern such as /data/texts/*.txt")
+    parser.add_argument("--output", default=batch.OUTPUT, help="the root of the results (%(default)s)")
+    parser.add_argument("--name", default="demo", help="the result's name (%(default)s)")
+    parser.add_argument("--slices", type=int, default=2, help="partitions of the RDD (%(default)s)")
+    options = parser.parse_args(argv)
+    if not NAME.fullmatch(options.name):
+        raise UserError(f"--name {options.name!r}: letters, digits, dots and dashes only")
+    if options.slices < 1:
+        raise UserError(f"--slices {options.slices}: at least one")
+    if os.environ.get("SPARK_REMOTE"):
+        raise UserError("there are no RDDs over Spark Connect: submit to a master, or use a DataFrame")
+    if options.input and "*" not in options.input:
+        inputs.look(options.input)
+    with batch.session() as spark, batch.disk_full_is_a_sentence(options.output):
+        run(spark.sparkContext, options.text, options.input, options.slices, options.output, options.name)
+
+
+# START rdd
+def words(lines: RDD[str]) -> RDD[tuple[str, int]]:
+    """Return how often each word is in lines, in lower case: a recipe, of which nothing has run."""
+    found = lines.flatMap(lambda line: WORD.findall(line.lower()))
+    return found.map(lambda word: (word, 1)).reduceByKey(lambda a, b: a + b)
+
+
+# END rdd
+
+
+def run(context: SparkContext, text: str | None, path: str | None, slices: int, output: str, name: str) -> dict[str, int]:
+    """Count the words of a text or of files and publish them.
+
+    Args:
+        context: Spark's.
+        text: the text, or None.
+        path: the files, if there is no text.
+        slices: partitions of the RDD.
+        output: the root of the results.
+        name: the result's name.
+
+    Returns:
+        looked_at_before and looked_at_after the action, words (all of them), distinct.
+    """
+    looked_at = context.accumulator(0)
+
+    def look(line: str) -> str:
+        looked_at.add(1)
+        return line
+
+    source = context.parallelize(text.split("."), slices) if text is not None else context.textFile(path or "", slices)
+    counts = words(source.map(look))
+    lineage = (counts.toDebugString() or b"").decode()
+    print(f"the lineage, of which nothing has run:\n{lineage}\nlines looked at before the action: {looked_at.value}")
+    before = looked_at.value
+    # The action: only now the lines are read.
+    found = sorted(counts.collect(), key=lambda pair: (-pair[1], pair[0]))
+    print(f"lines looked at after the action: {looked_at.value}; words: {found[:5]} …")
+    result = {
+        "looked_at_before": before,
+        "looked_at_after": looked_at.value,
+        "words": sum(count for _, count in found),
+        "distinct": len(found),
+    }
+    os.umask(0o002)
+    with publish.staging(output, f"wordcount.{name}") as stage:
+        folder = stage / "result"
+        folder.mkdir()
+        with open(folder / "words.csv", "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("word", "count"), *found])
+        (folder / "lineage.txt").write_text(lineage + "\n", encoding="utf-8")
+        (folder / "_SUCCESS").touch()
+        manifest = {"partition": f"name={name}", "rows_written": len(found), **result}
+        (folder / "_manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        publish.publish(output, f"wordcount/name={name}", folder)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(errors.run("wordcount", main, sys.argv[1:]))

@@ -1,0 +1,81 @@
+"""The RDD application: words, laziness that can be seen, and where there are no RDDs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import wordcount
+from errors import UserError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sales_cases import APPS
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+TEXT = "To be or not to be. That's the question. 밤이 깊다."
+
+
+def _words(folder: Path) -> dict[str, int]:
+    with open(folder / "words.csv", encoding="utf-8", newline="") as file:
+        return {row["word"]: int(row["count"]) for row in csv.DictReader(file)}
+
+
+def test_should_look_at_nothing_before_the_action_and_at_every_line_after(spark: SparkSession, tmp_path: Path) -> None:
+    result = wordcount.run(spark.sparkContext, TEXT, None, 2, str(tmp_path), "demo")
+    assert (result["looked_at_before"], result["looked_at_after"]) == (0, 4)
+    folder = tmp_path / "wordcount" / "name=demo"
+    assert _words(folder) == {"to": 2, "be": 2, "or": 1, "not": 1, "that's": 1, "the": 1, "question": 1, "밤이": 1, "깊다": 1}
+    lineage = (folder / "lineage.txt").read_text()
+    assert "ParallelCollectionRDD" in lineage and "ShuffledRDD" in lineage or "PythonRDD" in lineage
+    assert json.loads((folder / "_manifest.json").read_text())["words"] == 11
+
+
+def test_should_load_files_and_give_the_same_bytes_on_any_number_of_partitions(spark: SparkSession, tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.txt").write_text(f"{TEXT}\n" * (number + 1), encoding="utf-8")
+    found = []
+    for slices in (1, 5):
+        wordcount.run(spark.sparkContext, None, str(tmp_path / "*.txt"), slices, str(tmp_path / "out"), "files")
+        found.append((tmp_path / "out/wordcount/name=files/words.csv").read_bytes())
+    assert found[0] == found[1]
+    assert _words(tmp_path / "out/wordcount/name=files")["be"] == 12
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.text("ab c'.", max_size=20), max_size=8))
+def test_should_count_as_plain_python_does(spark: SparkSession, lines: list[str]) -> None:
+    expected = Counter(word for line in lines for word in wordcount.WORD.findall(line.lower()))
+    assert dict(wordcount.words(spark.sparkContext.parallelize(lines, 2)).collect()) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "one of the arguments --text --input is required"),
+        (["--text", "a", "--name", "../up"], "letters, digits, dots and dashes only"),
+        (["--text", "a", "--slices", "0"], "at least one"),
+        (["--input", "/nowhere.txt"], "does not exist"),
+    ],
+)
+def test_should_refuse_what_makes_no_sense_in_a_sentence(arguments: list[str], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        wordcount.main(arguments)
+
+
+def test_should_say_that_there_are_no_rdds_over_spark_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_REMOTE", "sc://nowhere")
+    with pytest.raises(UserError, match="there are no RDDs over Spark Connect: submit to a master, or use a DataFrame"):
+        wordcount.main(["--text", "a"])
+
+
+def test_should_explain_itself_without_importing_spark() -> None:
+    command = [sys.executable, str(APPS / "wordcount.py"), "--help"]
+    assert "--slices" in subprocess.run(command, capture_output=True, text=True, check=True).stdout

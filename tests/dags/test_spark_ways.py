@@ -1,0 +1,71 @@
+"""The DAGs spark_submit, spark_connect and rdd_wordcount: what they hand to Spark, and what they say where it is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rdd_wordcount
+import spark_connect
+import spark_submit
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, ParamValidationError
+
+TOKEN = "hidden-token"
+
+
+def test_should_set_every_main_parameter_of_the_operator() -> None:
+    task: Any = spark_submit.dag.get_task("submit")
+    assert (task._conn_id, task.name, task.application) == ("spark_default", "spark_submit.pi", "/opt/airflow/spark-apps/pi.py")
+    assert (task._driver_memory, task._executor_memory, task._executor_cores, task._total_executor_cores) == (
+        "600m",
+        "700m",
+        1,
+        2,
+    )
+    assert task.application_args == ["--steps", "{{ params.steps }}", "--slices", "4"]
+
+
+def test_should_run_the_same_application_over_spark_connect_with_the_token_in_its_environment_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # In the place of pi.py, a program that tells how it was called.
+    (tmp_path / "pi.py").write_text("import os, sys\nprint(sys.argv[1:], len(os.environ['SPARK_REMOTE']))\nprint('last')\n")
+    monkeypatch.setattr(spark_connect, "APPLICATIONS", str(tmp_path))
+    monkeypatch.setattr(spark_connect, "get_current_context", lambda: {"params": {"steps": 9}})
+    monkeypatch.setattr(spark_connect.BaseHook, "get_connection", lambda name: None)
+    hook = "airflow.providers.apache.spark.hooks.spark_connect.SparkConnectHook.get_connection_url"
+    monkeypatch.setattr(hook, lambda self: f"sc://server:15002/;token={TOKEN}")
+    task: Any = spark_connect.dag.get_task("submit")
+    assert task.python_callable() == "last"
+    said = capfd.readouterr()
+    assert f"['--steps', '9'] {len(f'sc://server:15002/;token={TOKEN}')}" in said.out
+    assert TOKEN not in said.out + said.err
+
+
+def test_should_fail_with_the_last_line_if_the_application_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pi.py").write_text("import sys\nsys.exit('no server')\n")
+    monkeypatch.setattr(spark_connect, "APPLICATIONS", str(tmp_path))
+    monkeypatch.setattr(spark_connect, "get_current_context", lambda: {"params": {"steps": 9}})
+    monkeypatch.setattr(spark_connect.BaseHook, "get_connection", lambda name: None)
+    hook = "airflow.providers.apache.spark.hooks.spark_connect.SparkConnectHook.get_connection_url"
+    monkeypatch.setattr(hook, lambda self: "sc://server")
+    task: Any = spark_connect.dag.get_task("submit")
+    with pytest.raises(RuntimeError, match=r"pi.py ended with 1: no server"):
+        task.python_callable()
+
+
+def test_should_say_how_to_get_a_server_if_there_is_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> Any:
+        raise AirflowNotFoundException(name)
+
+    monkeypatch.setattr(spark_connect.BaseHook, "get_connection", missing)
+    task: Any = spark_connect.dag.get_task("submit")
+    with pytest.raises(AirflowFailException, match="install the charts with global.spark.connect.enabled=true"):
+        task.python_callable()
+
+
+@pytest.mark.parametrize("name", ["../up", "a b", "", "x" * 81])
+def test_should_refuse_a_name_that_is_no_folder_of_the_result(name: str) -> None:
+    with pytest.raises(ParamValidationError):
+        rdd_wordcount.dag.params.get_param("name").resolve(name)
