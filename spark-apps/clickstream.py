@@ -1,0 +1,279 @@
+"""Turn one day's click events into a funnel, conversion by campaign, and a retention table, with Spark SQL.
+
+spark-submit clickstream.py --date 2026-01-15 --input /opt/airflow/data/clicks --output /opt/airflow/output
+
+Reads   <input>/clicks_2026-01-15.jsonl or .jsonl.gz, an event a line, and <input>/campaigns.csv
+        <output>/clickstream/date=…/events of the days before, as far as they are there (--window-days)
+Writes  <output>/clickstream/date=2026-01-15             events, funnel, campaigns, retention
+        <output>/quarantine/clickstream/date=2026-01-15  the lines that are no events, with the reason
+With --check it looks at the input only, without Spark. A mistake ends in one sentence and exit code 2.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import batch
+import errors
+import inputs
+from errors import UserError
+from inputs import InputFile
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+REASONS = ("not_utf8", "not_json", "missing_value", "wrong_type", "unknown_type", "wrong_date")
+TYPES = ("view", "search", "cart", "checkout", "purchase")
+SCHEMA = (
+    "event_id string, user_id string, session_id string, at string, type string, product_id string, campaign string, "
+    "amount string, malformed string"
+)
+REQUIRED = ("event_id", "user_id", "session_id", "at", "type", "product_id")
+EVENTS = (
+    "event_id string, user_id string, session_id string, at timestamp, type string, product_id string, campaign string, "
+    "amount decimal(12,2)"
+)
+CAMPAIGNS, CAMPAIGN_HEADER = "campaign string, channel string, cost decimal(12,2)", "campaign,channel,cost"
+BYTES_PER_FILE = 64 * 2**20
+
+# A session has reached a step if it did that after the step before it.
+FUNNEL = """
+WITH reached AS (
+    SELECT session_id, user_id,
+        min(at) FILTER (WHERE type = 'view') AS viewed,
+        collect_list(struct(at, type)) AS steps
+    FROM events
+    GROUP BY session_id, user_id
+), carted AS (
+    SELECT *, array_min(transform(filter(steps, s -> s.type = 'cart' AND s.at >= viewed), s -> s.at)) AS carted FROM reached
+), checked AS (
+    SELECT *, array_min(transform(filter(steps, s -> s.type = 'checkout' AND s.at >= carted), s -> s.at)) AS checked FROM carted
+), bought AS (
+    SELECT *, array_min(transform(filter(steps, s -> s.type = 'purchase' AND s.at >= checked), s -> s.at)) AS bought FROM checked
+), counted AS (
+    SELECT stack(4,
+        1, 'view',     count(viewed),  count(DISTINCT CASE WHEN viewed  IS NOT NULL THEN user_id END),
+        2, 'cart',     count(carted),  count(DISTINCT CASE WHEN carted  IS NOT NULL THEN user_id END),
+        3, 'checkout', count(checked), count(DISTINCT CASE WHEN checked IS NOT NULL THEN user_id END),
+        4, 'purchase', count(bought),  count(DISTINCT CASE WHEN bought  IS NOT NULL THEN user_id END)
+    ) AS (step, type, sessions, users)
+    FROM bought
+)
+SELECT step, type, sessions, users,
+    CAST(round(sessions / nullif(lag(sessions) OVER (ORDER BY step), 0), 4) AS decimal(6, 4)) AS share_of_previous
+FROM counted
+"""
+
+# A campaign that nobody has described keeps its events; one that brought nobody is in the table too.
+CONVERSION = """
+WITH sessions AS (
+    SELECT coalesce(campaign, '(none)') AS campaign, session_id, user_id,
+        count_if(type = 'purchase') AS purchases, coalesce(sum(amount), 0) AS revenue
+    FROM events
+    GROUP BY coalesce(campaign, '(none)'), session_id, user_id
+), totals AS (
+    SELECT campaign, count(*) AS sessions, count(DISTINCT user_id) AS users, count_if(purchases > 0) AS converted,
+        sum(purchases) AS purchases, CAST(sum(revenue) AS decimal(18, 2)) AS revenue
+    FROM sessions
+    GROUP BY campaign
+)
+SELECT coalesce(t.campaign, c.campaign) AS campaign, c.channel, c.cost,
+    coalesce(t.sessions, 0) AS sessions, coalesce(t.users, 0) AS users, coalesce(t.converted, 0) AS converted,
+    coalesce(t.purchases, 0) AS purchases, coalesce(t.revenue, CAST(0 AS decimal(18, 2))) AS revenue,
+    CAST(round(t.converted / t.sessions, 4) AS decimal(6, 4)) AS conversion
+FROM totals t FULL OUTER JOIN campaigns c ON t.campaign = c.campaign
+"""
+
+# Of the users that were first seen on a day of the window: how many were there again so many days after.
+RETENTION = """
+WITH days AS (
+    SELECT DISTINCT user_id, to_date(at) AS day FROM history
+), cohorts AS (
+    SELECT user_id, min(day) AS cohort FROM days GROUP BY user_id
+)
+SELECT cohort, datediff(day, cohort) AS days_since, count(*) AS users
+FROM days JOIN cohorts USING (user_id)
+GROUP BY cohort, datediff(day, cohort)
+"""
+
+
+def main(argv: Sequence[str]) -> None:
+    """Check the input, run the job, publish the result and print one line of counts.
+
+    Raises:
+        UserError: for a bad argument, a bad input file, too many rejected lines, a full disk.
+    """
+    parser = batch.parser("clickstream", __doc__, source="clicks")
+    parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD, in Korean time")
+    parser.add_argument("--window-days", type=int, default=14, help="days of the retention table (%(default)s)")
+    parser.add_argument("--check", action="store_true", help="only check the input files, without Spark")
+    options = parser.parse_args(argv)
+    date = batch.parse_date(options.date)
+    if options.window_days < 1:
+        raise UserError(f"--window-days {options.window_days}: at least one")
+    files = check(options.input, date)
+    if options.check:
+        print(f"clickstream: {len(files)} files with {sum(file.bytes for file in files)} bytes")
+        return
+    rows = run(files, date, options.window_days, options.output, options.max_reject_share)
+    print(f"clickstream: {date}: {rows}")
+
+
+def check(folder: str, date: dt.date) -> tuple[InputFile, ...]:
+    """Find the day's files and the campaigns, and check what can be checked without Spark.
+
+    Returns:
+        The campaigns' file, then the day's files.
+
+    Raises:
+        UserError: if one is missing, empty, unreadable, cut off or damaged, or the campaigns have another header.
+    """
+    campaigns = inputs.look(Path(folder, "campaigns.csv"))
+    with open(campaigns.path, encoding="utf-8-sig", errors="replace") as file:
+        header = file.readline().strip()
+    if header != CAMPAIGN_HEADER:
+        raise UserError(f"{campaigns.path} has the wrong header: expected {CAMPAIGN_HEADER}; found {header[:200]}")
+    files = inputs.find(folder, f"clicks_{date}*.jsonl*")
+    for one in files:
+        inputs.check_gzip(one)
+    return (campaigns, *files)
+
+
+def run(files: tuple[InputFile, ...], date: dt.date, window_days: int, output: str, max_reject_share: float) -> batch.Rows:
+    """Read the day's events and publish what they tell.
+
+    Args:
+        files: what `check` returns.
+        date: their day.
+        window_days: how many days, the day itself among them, the retention table looks at.
+        output: the root of the published partitions.
+        max_reject_share: the largest tolerated share of rejected lines, 0 to 1.
+
+    Raises:
+        UserError: if more lines are rejected, or a file changes meanwhile; the day's old result then stays.
+        RuntimeError: if the counts do not add up or the result fails its checks.
+    """
+    before = history_days(output, date, window_days)
+    notes = {"history": before}
+    job = batch.Job("clickstream", f"date={date}", output, files, max_reject_share, notes)
+    parts = -(-sum(file.bytes for file in files) // BYTES_PER_FILE)
+    with batch.session() as spark:
+        judged = transform(extract(spark, files[1:]), date)
+        campaigns = spark.read.csv(files[0].path, schema=CAMPAIGNS, header=True, mode="FAILFAST")
+        older = history(spark, output, before)
+        return batch.settle(
+            spark,
+            job,
+            judged,
+            REASONS,
+            lambda events: tables(events, campaigns, older),
+            main="events",
+            key=("event_id",),
+            files=parts,
+            checks=checks,
+        )
+
+
+def history_days(output: str, date: dt.date, window_days: int) -> list[str]:
+    """Return the days before a day, within the window, whose events are published."""
+    window = (date - dt.timedelta(number) for number in range(window_days - 1, 0, -1))
+    return [str(day) for day in window if Path(output, "clickstream", f"date={day}", "_SUCCESS").exists()]
+
+
+def history(spark: SparkSession, output: str, days: Sequence[str]) -> DataFrame:
+    """Read the published events of days; no day gives no rows."""
+    if not days:
+        return spark.createDataFrame([], EVENTS)
+    return spark.read.schema(EVENTS).parquet(*(f"{output}/clickstream/date={day}/events" for day in days))
+
+
+def extract(spark: SparkSession, files: Sequence[InputFile]) -> DataFrame:
+    """Read the lines of files, without blank lines.
+
+    Returns:
+        A column value: the line's bytes as they are, valid UTF-8 or not.
+    """
+    from pyspark.sql import functions as F
+
+    return spark.read.text([file.path for file in files]).where(F.trim("value") != F.lit(""))
+
+
+def transform(lines: DataFrame, date: dt.date) -> DataFrame:
+    """Read lines as events and judge each one.
+
+    Args:
+        lines: a column value, a JSON object a row.
+        date: the day that every event must be of, in the session's time zone.
+
+    Returns:
+        The columns of EVENTS, and the line itself with the reason for which it is rejected: one of REASONS, or null for a
+        good row. An amount belongs to a purchase alone.
+    """
+    from pyspark.sql import functions as F
+
+    text = F.regexp_replace("value", "^\ufeff", "")
+    parsed = F.from_json(text, SCHEMA, {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "malformed"})
+    fields = batch.evaluated_once(
+        lines, F.col("value").alias("line"), F.is_valid_utf8("value").alias("utf8"), parsed.alias("row")
+    ).select("line", "utf8", "row.*")
+    typed = batch.evaluated_once(
+        fields,
+        *(F.col(name) for name in ("event_id", "user_id", "session_id")),
+        F.when(F.length("at") >= 19, F.col("at").try_cast("timestamp")).alias("at"),
+        *(F.col(name) for name in ("type", "product_id", "campaign")),
+        F.col("amount").try_cast("decimal(12,2)").alias("amount"),
+        F.col("line"),
+        F.col("utf8"),
+        F.col("malformed").isNotNull().alias("malformed"),
+        batch.any_of(F.coalesce(F.col(name), F.lit("")) == "" for name in REQUIRED).alias("missing"),
+        (F.col("amount").isNotNull() & F.col("amount").try_cast("decimal(12,2)").isNull()).alias("wrong_amount"),
+    )
+    purchase = F.col("type") == "purchase"
+    reason = (
+        F.when(~F.col("utf8"), "not_utf8")
+        .when(F.col("malformed"), "not_json")
+        .when(F.col("missing") | (purchase & F.col("amount").isNull() & ~F.col("wrong_amount")), "missing_value")
+        .when(F.col("at").isNull() | F.col("wrong_amount") | (~purchase & F.col("amount").isNotNull()), "wrong_type")
+        .when(~F.col("type").isin(*TYPES), "unknown_type")
+        .when(F.to_date("at") != F.lit(date), "wrong_date")
+    )
+    return typed.withColumn("reason", reason).drop("utf8", "malformed", "missing", "wrong_amount")
+
+
+def tables(events: DataFrame, campaigns: DataFrame, older: DataFrame) -> dict[str, DataFrame]:
+    """Return what is computed from a day's events: funnel, campaigns, retention.
+
+    Args:
+        events: the day's events, columns of EVENTS.
+        campaigns: columns of CAMPAIGNS.
+        older: the events of the days before.
+    """
+    sources = {"events": events, "campaigns": campaigns, "history": older.select(events.columns).union(events)}
+    for name, frame in sources.items():
+        frame.createOrReplaceTempView(name)
+    spark = events.sparkSession
+    return {"funnel": spark.sql(FUNNEL), "campaigns": spark.sql(CONVERSION), "retention": spark.sql(RETENTION)}
+
+
+def checks(written: Mapping[str, DataFrame]) -> dict[str, Column]:
+    """Return what must hold for the tables, see `batch.settle`."""
+    from pyspark.sql import functions as F
+
+    events = written["events"].agg(F.coalesce(F.sum("amount"), F.lit(0)), F.count_if(F.col("type") == "purchase")).first()
+    totals = written["campaigns"].agg(F.coalesce(F.sum("revenue"), F.lit(0)), F.coalesce(F.sum("purchases"), F.lit(0))).first()
+    assert events is not None and totals is not None
+    return {
+        "events: a purchase has an amount": (F.col("type") != "purchase") | F.col("amount").isNotNull(),
+        "funnel: no step has more sessions than the one before": F.col("share_of_previous") <= 1,
+        "campaigns: every purchase and its amount is in one": F.lit(tuple(events) == tuple(totals)),
+        "campaigns: no more sessions convert than there are": F.col("converted") <= F.col("sessions"),
+        "retention: nobody comes back before the first day": F.col("days_since") >= 0,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(errors.run("clickstream", main, sys.argv[1:]))

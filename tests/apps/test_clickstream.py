@@ -1,0 +1,223 @@
+"""Click events on local Spark: lines, the funnel's order, campaigns, cohorts, and input that is not what it seems."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import hashlib
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import clickstream
+import generate_clicks
+import pytest
+from errors import UserError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sales_cases import APPS, DAY
+
+if TYPE_CHECKING:
+    import batch
+    from pyspark.sql import SparkSession
+
+RESULT, QUARANTINE = "clickstream/date=2026-01-15", "quarantine/clickstream/date=2026-01-15"
+CAMPAIGNS = "campaign,channel,cost\nspring,search,1200.00\nidle,mail,5.00\n"
+
+
+def _event(number: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"E{number}",
+        "user_id": "U1",
+        "session_id": "S1",
+        "at": f"2026-01-15T10:{number:02d}:00+09:00",
+        "type": "view",
+        "product_id": "P1",
+        "campaign": "spring",
+        "amount": None,
+    } | changes
+
+
+GOOD = _event(1)
+BAD: dict[str, list[Any]] = {
+    "not_json": ['{"event_id": "E1"', "event_id;user_id;session_id", "E1,U1,S1,2026-01-15T10:00:00+09:00,view,P1,,", "[1]"],
+    "missing_value": [
+        {**GOOD, "user_id": None},
+        {**GOOD, "event_id": ""},
+        {"id": "E1", "user": "U1"},
+        _event(1, type="purchase"),
+    ],
+    "wrong_type": [{**GOOD, "at": "yesterday"}, _event(1, type="purchase", amount="much"), {**GOOD, "amount": "1.00"}],
+    "unknown_type": [{**GOOD, "type": "teleport"}],
+    "wrong_date": [{**GOOD, "at": "2026-01-14T23:59:59+09:00"}, {**GOOD, "at": "2026-01-15T15:00:00Z"}],
+}
+
+
+def _write(folder: Path, *events: Any, name: str = "clicks_2026-01-15.jsonl") -> Path:
+    folder.mkdir(exist_ok=True)
+    lines = [one if isinstance(one, bytes) else (one if isinstance(one, str) else json.dumps(one)).encode() for one in events]
+    data = b"".join(line + b"\n" for line in lines)
+    (folder / name).write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
+    (folder / "campaigns.csv").write_text(CAMPAIGNS)
+    return folder
+
+
+def _run(folder: Path, output: Path, max_reject_share: float = 1, date: dt.date = DAY) -> batch.Rows:
+    return clickstream.run(clickstream.check(str(folder), date), date, 14, str(output), max_reject_share)
+
+
+def _table(output: Path, name: str, result: str = RESULT) -> list[dict[str, Any]]:
+    from pyarrow import parquet
+
+    return parquet.read_table(output / result / name).to_pylist()  # type: ignore[no-any-return]
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("part-*")}
+
+
+def test_should_set_each_bad_line_aside_with_its_reason(on_shared_session: SparkSession, tmp_path: Path) -> None:
+    lines = [line for group in BAD.values() for line in group]
+    foreign = json.dumps(_event(1, product_id="@")).encode().replace(b"@", "상품".encode("cp949"))
+    rows = _run(_write(tmp_path / "clicks", "\ufeff" + json.dumps(GOOD), *lines, foreign, "", GOOD), tmp_path)
+    assert rows.rejects == {"not_utf8": 1} | {reason: len(group) for reason, group in BAD.items()}
+    assert (rows.read, rows.written, rows.duplicates) == (len(lines) + 3, 1, 1)
+    parts = (tmp_path / QUARANTINE).glob("part-*.json")
+    found = [json.loads(line)["line"] for path in parts for line in path.read_text().splitlines()]
+    assert set(found) >= {line if isinstance(line, str) else json.dumps(line) for line in lines}
+
+
+def test_should_count_a_step_only_after_the_one_before_it(on_shared_session: SparkSession, tmp_path: Path) -> None:
+    whole = [_event(1), _event(2, type="cart"), _event(3, type="checkout"), _event(4, type="purchase", amount="10.50")]
+    other = {"user_id": "U2", "session_id": "S2", "campaign": None}
+    backwards = [_event(11, type="cart", **other), _event(12, **other), _event(13, type="checkout", **other)]
+    _run(_write(tmp_path / "clicks", *backwards, *whole, _event(20, session_id="S3")), tmp_path)
+    funnel = sorted(_table(tmp_path, "funnel"), key=lambda row: row["step"])
+    assert [(row["type"], row["sessions"], row["users"]) for row in funnel] == [
+        ("view", 3, 2),
+        ("cart", 1, 1),
+        ("checkout", 1, 1),
+        ("purchase", 1, 1),
+    ]
+    assert [row["share_of_previous"] for row in funnel] == [None, Decimal("0.3333"), Decimal(1), Decimal(1)]
+
+
+def test_should_keep_campaigns_without_a_description_and_those_without_visitors(
+    on_shared_session: SparkSession, tmp_path: Path
+) -> None:
+    bought = _event(2, type="purchase", amount="10.50")
+    new = [_event(3, campaign="new", session_id="S2"), _event(4, campaign=None, session_id="S3", user_id="U2")]
+    _run(_write(tmp_path / "clicks", GOOD, bought, *new), tmp_path)
+    found = {row["campaign"]: row for row in _table(tmp_path, "campaigns")}
+    assert set(found) == {"spring", "idle", "new", "(none)"}
+    assert found["spring"] == {
+        "campaign": "spring",
+        "channel": "search",
+        "cost": Decimal("1200.00"),
+        "sessions": 1,
+        "users": 1,
+        "converted": 1,
+        "purchases": 1,
+        "revenue": Decimal("10.50"),
+        "conversion": Decimal(1),
+    }
+    assert (found["idle"]["sessions"], found["idle"]["conversion"], found["new"]["channel"]) == (0, None, None)
+
+
+def test_should_follow_users_over_the_days_that_are_published(on_shared_session: SparkSession, tmp_path: Path) -> None:
+    for day, users in (("2026-01-13", "AB"), ("2026-01-14", "AC"), ("2026-01-15", "ABD")):
+        at = f"{day}T10:00:00+09:00"
+        events = [_event(n, user_id=user, event_id=f"{day}{user}", at=at) for n, user in enumerate(users)]
+        folder = _write(tmp_path / "clicks", *events, name=f"clicks_{day}.jsonl")
+        _run(folder, tmp_path, date=dt.date.fromisoformat(day))
+    found = {(str(row["cohort"]), row["days_since"]): row["users"] for row in _table(tmp_path, "retention")}
+    assert found == {
+        ("2026-01-13", 0): 2,
+        ("2026-01-13", 1): 1,
+        ("2026-01-13", 2): 2,
+        ("2026-01-14", 0): 1,
+        ("2026-01-15", 0): 1,
+    }
+    manifest = json.loads((tmp_path / RESULT / "_manifest.json").read_text())
+    assert manifest["history"] == ["2026-01-13", "2026-01-14"]
+
+
+def test_should_find_what_the_generator_put_in_and_give_the_same_bytes_again(
+    on_shared_session: SparkSession, tmp_path: Path
+) -> None:
+    report = generate_clicks.generate(DAY, 4_000, 7, str(tmp_path / "clicks"))
+    rows = _run(tmp_path / "clicks", tmp_path, 0.1)
+    assert (rows.read, rows.written, rows.duplicates) == (report["rows"], report["good"], report["duplicates"])
+    assert rows.rejects == report["bad"]
+    assert sum(row["revenue"] for row in _table(tmp_path, "campaigns")) == Decimal(report["revenue"])
+    assert sum(row["users"] for row in _table(tmp_path, "retention")) == report["users"]
+    first = _hashes(tmp_path / RESULT)
+    on_shared_session.conf.set("spark.sql.shuffle.partitions", "5")
+    _run(tmp_path / "clicks", tmp_path, 0.1)
+    assert _hashes(tmp_path / RESULT) == first
+
+
+STEP = st.sampled_from(("view", "search", "cart", "checkout", "purchase"))
+
+
+@settings(max_examples=1, deadline=None)
+@given(st.lists(st.lists(STEP, min_size=1, max_size=8), min_size=200, max_size=200))
+def test_should_agree_with_a_plain_walk_through_every_session(spark: SparkSession, sessions: list[list[str]]) -> None:
+    # One frame of many sessions: each is a case of its own.
+    start = dt.datetime(2026, 1, 15, 1, tzinfo=dt.UTC)
+    data, expected = [], dict.fromkeys(("view", "cart", "checkout", "purchase"), 0)
+    for session, steps in enumerate(sessions):
+        wanted = list(expected)
+        for number, step in enumerate(steps):
+            at = start + dt.timedelta(minutes=number)
+            amount = Decimal("1.00") if step == "purchase" else None
+            data.append((f"{session}-{number}", f"U{session % 50}", f"S{session}", at, step, "P1", None, amount))
+            if wanted and step == wanted[0]:
+                expected[wanted.pop(0)] += 1
+    events = spark.createDataFrame(data, clickstream.EVENTS)
+    empty = spark.createDataFrame([], clickstream.EVENTS)
+    campaigns = spark.createDataFrame([], clickstream.CAMPAIGNS)
+    found = clickstream.tables(events, campaigns, empty)["funnel"].collect()
+    assert {row.type: row.sessions for row in found} == expected
+
+
+def test_should_refuse_a_compressed_file_that_is_cut_off(tmp_path: Path) -> None:
+    folder = _write(tmp_path, *[_event(1, event_id=str(number)) for number in range(500)], name="clicks_2026-01-15.jsonl.gz")
+    whole = (folder / "clicks_2026-01-15.jsonl.gz").read_bytes()
+    (folder / "clicks_2026-01-15.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="is cut off: its upload did not end, send it again"):
+        clickstream.check(str(folder), DAY)
+
+
+def test_should_refuse_campaigns_with_another_header(tmp_path: Path) -> None:
+    folder = _write(tmp_path, GOOD)
+    (folder / "campaigns.csv").write_text("campaign;channel;cost\n")
+    with pytest.raises(UserError, match="has the wrong header: expected campaign,channel,cost; found campaign;channel;cost"):
+        clickstream.check(str(folder), DAY)
+
+
+def test_should_keep_the_old_result_if_the_keys_of_the_events_changed(on_shared_session: SparkSession, tmp_path: Path) -> None:
+    _run(_write(tmp_path / "clicks", GOOD), tmp_path)
+    before = _hashes(tmp_path / RESULT)
+    renamed = [{("uid" if key == "user_id" else key): value for key, value in _event(n).items()} for n in range(9)]
+    _write(tmp_path / "clicks", *renamed, GOOD)
+    with pytest.raises(UserError, match=r"9 of 10 rows were rejected .*: 9 missing_value"):
+        _run(tmp_path / "clicks", tmp_path, 0.1)
+    assert _hashes(tmp_path / RESULT) == before
+
+
+def test_should_read_a_file_once_if_it_was_uploaded_twice(on_shared_session: SparkSession, tmp_path: Path) -> None:
+    for name in ("clicks_2026-01-15.jsonl", "clicks_2026-01-15 (1).jsonl"):
+        _write(tmp_path / "clicks", GOOD, name=name)
+    assert _run(tmp_path / "clicks", tmp_path).read == 1
+
+
+@pytest.mark.parametrize("name", ["clickstream", "generate_clicks"])
+def test_should_explain_itself_without_importing_spark(name: str) -> None:
+    script = f"import sys; sys.path.insert(0, {str(APPS)!r}); import {name}; assert 'pyspark' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True)
+    done = subprocess.run([sys.executable, str(APPS / f"{name}.py"), "--help"], capture_output=True, text=True, check=True)
+    assert "--date" in done.stdout
