@@ -427,12 +427,17 @@ def manifest(spark: SparkSession, job: Job, rows: Rows, written: bool = False) -
         "inputs": [file.described() for file in job.inputs],
         **job.notes,
         "seconds": round(time.monotonic() - job.began, 1),
-        "versions": {
-            "airspark": os.environ.get("AIRSPARK_VERSION", "unknown"),
-            "revision": os.environ.get("AIRSPARK_REVISION", "unknown"),
-            "spark": spark.version,
-        },
+        "versions": software(spark),
         "application_id": spark.conf.get("spark.app.id", "unknown"),
+    }
+
+
+def software(spark: SparkSession) -> dict[str, str]:
+    """Return the versions that made a result: of the image, the git revision it was built from, and Spark."""
+    return {
+        "airspark": os.environ.get("AIRSPARK_VERSION", "unknown"),
+        "revision": os.environ.get("AIRSPARK_REVISION", "unknown"),
+        "spark": spark.version,
     }
 
 

@@ -1,0 +1,84 @@
+"""After each day of click events: features for a recommender, and a baseline trained on them.
+
+check_input → transform (Spark) → publish, the asset recommender_features. It starts when clickstream_behaviour has published
+a day, for that day; or by hand:
+
+    airflow dags trigger recommender_features --conf '{"date": "2026-01-15"}'
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, Asset, Metadata, Param, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
+from pipelines import spark
+from pipelines.defaults import DEFAULT_ARGS, OUTPUT, date_param, due_within
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CLICKSTREAM = Asset(name="clickstream_daily", uri="airspark://output/clickstream")
+FEATURES = Asset(name="recommender_features", uri="airspark://output/recommender")
+
+with DAG(
+    dag_id="recommender_features",
+    description="Implicit ratings, a split without leakage, encoded features, and a baseline with its metric",
+    doc_md=__doc__,
+    schedule=[CLICKSTREAM],
+    catchup=False,
+    max_active_runs=1,
+    deadline=due_within(hours=3),
+    default_args=DEFAULT_ARGS,
+    params={
+        "date": date_param(),
+        "window_days": Param(14, type="integer", minimum=2, maximum=180, title="Days of the window"),
+        "validation_days": Param(2, type="integer", minimum=1, maximum=60, title="Its last days, kept from training"),
+    },
+    tags=["spark", "machine learning", "clicks"],
+) as dag:
+    # START day
+    @task
+    def check_input() -> str:
+        """Return the day of the run: the param's, or the newest that the asset's events tell of."""
+        context = get_current_context()
+        events: dict[Any, Any] = context.get("triggering_asset_events") or {}
+        announced = [event.extra["partition"].partition("=")[2] for found in events.values() for event in found]
+        date = context["params"]["date"] or max(announced, default="")
+        if not date:
+            raise AirflowFailException('no event of clickstream_daily tells a day: give it one, such as {"date": "2026-01-15"}')
+        window = context["params"]["window_days"], context["params"]["validation_days"]
+        options = ["--window-days", str(window[0]), "--validation-days", str(window[1])]
+        spark.check("recommender", ["--date", date, "--output", OUTPUT, *options])
+        return str(date)
+
+    # END day
+
+    day = check_input()
+
+    transform = spark.submit(
+        "transform",
+        "recommender",
+        [
+            "--date",
+            day,
+            "--output",
+            OUTPUT,
+            "--window-days",
+            "{{ params.window_days }}",
+            "--validation-days",
+            "{{ params.validation_days }}",
+        ],
+        conf={"spark.executor.memoryOverhead": "256m", "spark.default.parallelism": "4"},
+    )
+
+    @task(outlets=[FEATURES])
+    def publish(date: str) -> Iterator[Metadata]:
+        """Announce the features with the metrics of the baseline."""
+        folder = Path(OUTPUT) / "recommender" / f"date={date}"
+        manifest = json.loads((folder / "_manifest.json").read_text(encoding="utf-8"))
+        yield Metadata(FEATURES, {"partition": f"date={date}", "path": str(folder), "metrics": manifest["metrics"]})
+
+    transform >> publish(day)  # type: ignore[arg-type]  # an XComArg stands for the value
