@@ -116,6 +116,7 @@ ON_REQUEST = (AIRFLOW_CLOUD, STATSD_EXPORTER, PGBOUNCER, TLS_PROXY)
 BROWSER = Image("browser")
 GIT_SERVER = Image("git-server", (BASE,))
 MINIO = Image("minio", go=GoCommand("github.com/minio/minio", "MINIO_VERSION"))
+SHOP_API = Image("shop-api", (BASE,))
 OPENSEARCH = Image("opensearch", (BASE, ("SPARK", "spark-runtime")), ("images/spark/jars.py", "images/spark/TrustStore.java"))
 PROMETHEUS = Image(
     "prometheus",
