@@ -2,26 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
 from pipelines.defaults import APPLICATIONS
 from pipelines.failures import RefusedInputPolicy
 
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
-def submit(task_id: str, application: str, arguments: list[Any], **options: Any) -> SparkSubmitOperator:
-    """Return the task that runs an application on the standalone cluster, with a driver in its own pod.
+
+class SubmitWithSource(SparkSubmitOperator):
+    """Submits an application that reads a database: its address, user and password are variables of the driver's environment.
 
     Args:
-        task_id: the task's name.
-        application: the module in spark-apps, such as sales_etl.
-        arguments: its command line; texts in braces are filled in when the task runs.
-        options: further arguments of SparkSubmitOperator, over those of here.
+        source_conn_id: a connection of type postgres; it becomes SOURCE_URL, SOURCE_USER and SOURCE_PASSWORD.
+        kwargs: those of SparkSubmitOperator.
     """
-    defaults: dict[str, Any] = {
+
+    def __init__(self, *, source_conn_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.source_conn_id = source_conn_id
+
+    def execute(self, context: Context) -> None:
+        """Look the connection up, then submit.
+
+        Args:
+            context: Airflow's.
+
+        Raises:
+            AirflowFailException: if there is no such connection.
+        """
+        try:
+            connection = BaseHook.get_connection(self.source_conn_id)
+        except AirflowNotFoundException:
+            raise AirflowFailException(
+                f"there is no connection {self.source_conn_id}: make it for a PostgreSQL database "
+                "(type postgres, host, port, schema, login, password), then run again"
+            ) from None
+        # Here, after Airflow has stored the rendered templates.
+        self.env_vars = (self.env_vars or {}) | {
+            "SOURCE_URL": f"jdbc:postgresql://{connection.host}:{connection.port or 5432}/{connection.schema}",
+            "SOURCE_USER": connection.login or "",
+            "SOURCE_PASSWORD": connection.password or "",
+        }
+        super().execute(context)
+
+
+def options(application: str, **others: Any) -> dict[str, Any]:
+    """Return what SparkSubmitOperator takes to run an application on the standalone cluster, with a driver in its own pod.
+
+    Args:
+        application: the module in spark-apps, such as sales_etl.
+        others: further arguments of SparkSubmitOperator, over those of here.
+    """
+    return {
         "conn_id": "spark_default",
-        "name": f"{application}.{task_id}",
+        "application": f"{APPLICATIONS}/{application}.py",
+        "name": application,
         "conf": {"spark.executor.memoryOverhead": "256m"},
         "driver_memory": "600m",
         "executor_memory": "700m",
@@ -29,13 +70,20 @@ def submit(task_id: str, application: str, arguments: list[Any], **options: Any)
         "total_executor_cores": 2,
         "retry_policy": RefusedInputPolicy(),
         "verbose": False,
+        **others,
     }
-    return SparkSubmitOperator(
-        task_id=task_id,
-        application=f"{APPLICATIONS}/{application}.py",
-        application_args=arguments,
-        **defaults | options,
-    )
+
+
+def submit(task_id: str, application: str, arguments: list[Any], **others: Any) -> SparkSubmitOperator:
+    """Return the task that runs an application.
+
+    Args:
+        task_id: the task's name.
+        application: the module in spark-apps, such as sales_etl.
+        arguments: its command line; texts in braces are filled in when the task runs.
+        others: further arguments of SparkSubmitOperator, over those of `options`.
+    """
+    return SparkSubmitOperator(task_id=task_id, application_args=arguments, **options(application, **others))
 
 
 def check(application: str, arguments: list[str]) -> None:
@@ -51,8 +99,6 @@ def check(application: str, arguments: list[str]) -> None:
     """
     import subprocess
     import sys
-
-    from airflow.sdk.exceptions import AirflowFailException
 
     command = [sys.executable, f"{APPLICATIONS}/{application}.py", "--check", *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=False)

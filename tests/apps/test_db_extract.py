@@ -1,0 +1,233 @@
+"""Rows that changed on a day out of a real PostgreSQL over JDBC, and a database that changes, drops or refuses meanwhile.
+
+AIRSPARK_WAREHOUSE is the address of a server for tests, such as postgresql://postgres@127.0.0.1:5432/postgres, whose user
+may make databases; scripts/test.sh starts one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import db_extract
+import generate_orders
+import psycopg
+import pytest
+from errors import UserError
+from sales_cases import DAY
+
+if TYPE_CHECKING:
+    import batch
+    from pyspark.sql import SparkSession
+
+RESULT = "db_orders/date=2026-01-15"
+PASSWORD = "hidden-password"
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    """The address of a database of this test's own."""
+    address = urlsplit(os.environ["AIRSPARK_WAREHOUSE"])
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(os.environ["AIRSPARK_WAREHOUSE"], autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+        yield f"postgresql://{address.username}@{address.hostname}:{address.port or 5432}/{name}"
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _source(database: str, table: str = "orders") -> db_extract.Source:
+    address = urlsplit(database)
+    url = f"jdbc:postgresql://{address.hostname}:{address.port}{address.path}"
+    return db_extract.Source(url, str(address.username), PASSWORD, table)
+
+
+def _ask(database: str, *statements: str) -> None:
+    with psycopg.connect(database) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+def _run(database: str, output: Path, max_reject_share: float = 1) -> batch.Rows:
+    return db_extract.run(_source(database), DAY, 3, str(output), max_reject_share)
+
+
+def _orders(output: Path) -> list[dict[str, Any]]:
+    from pyarrow import parquet
+
+    return parquet.read_table(output / RESULT / "orders").to_pylist()  # type: ignore[no-any-return]
+
+
+def test_should_read_the_rows_of_the_day_and_no_others_the_same_each_time(
+    on_shared_session: SparkSession, database: str, tmp_path: Path
+) -> None:
+    days = [DAY + dt.timedelta(number) for number in (-1, 0, 1)]
+    generate_orders.fill(database, "", days, 500, 7)
+    rows = _run(database, tmp_path)
+    assert (rows.read, rows.written, rows.rejected, rows.duplicates) == (500, 500, 0, 0)
+    expected = {order[0]: order[1:4] for order in generate_orders.orders(DAY, 500, 7)}
+    found = _orders(tmp_path)
+    assert {row["order_id"]: (row["customer_id"], row["status"], str(row["amount"])) for row in found} == expected
+    assert all(row["updated_at"].astimezone(dt.UTC).date() in (DAY, DAY - dt.timedelta(1)) for row in found)
+    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (tmp_path / RESULT).rglob("part-*")}
+    on_shared_session.conf.set("spark.sql.shuffle.partitions", "5")
+    assert db_extract.run(_source(database), DAY, 1, str(tmp_path), 1) == rows
+    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (tmp_path / RESULT).rglob("part-*")} == hashes
+    manifest = json.loads((tmp_path / RESULT / "_manifest.json").read_text())
+    assert manifest["source"]["from"] == "2026-01-15T00:00:00+09:00" and PASSWORD not in json.dumps(manifest)
+
+
+def test_should_count_midnight_to_the_day_that_begins(on_shared_session: SparkSession, database: str, tmp_path: Path) -> None:
+    _ask(
+        database,
+        generate_orders.TABLE,
+        "INSERT INTO orders VALUES (1, 'C1', 'paid', 1.50, '2026-01-15T00:00:00+09:00'), (2, 'C1', 'paid', 2, "
+        "'2026-01-15T23:59:59.999999+09:00'), (3, 'C1', 'paid', 3, '2026-01-16T00:00:00+09:00'), "
+        "(4, 'C1', 'paid', 4, '2026-01-14T23:59:59.999999+09:00')",
+    )
+    _run(database, tmp_path)
+    assert sorted((row["order_id"], row["amount"]) for row in _orders(tmp_path)) == [(1, Decimal("1.50")), (2, Decimal("2.00"))]
+
+
+def test_should_publish_an_empty_day_if_nothing_changed(on_shared_session: SparkSession, database: str, tmp_path: Path) -> None:
+    _ask(database, generate_orders.TABLE)
+    assert _run(database, tmp_path).read == 0
+    assert (tmp_path / RESULT / "_SUCCESS").exists()
+
+
+def test_should_set_rows_aside_that_fail_a_check(on_shared_session: SparkSession, database: str, tmp_path: Path) -> None:
+    _ask(
+        database,
+        generate_orders.TABLE.replace("NOT NULL", ""),
+        "INSERT INTO orders VALUES (1, 'C1', 'paid', 1, '2026-01-15T12:00:00Z'), (2, NULL, 'paid', 1, '2026-01-15T12:00:00Z'), "
+        "(3, 'C1', 'paid', -1, '2026-01-15T12:00:00Z'), (4, 'C1', 'lost', 1, '2026-01-15T12:00:00Z')",
+    )
+    rows = _run(database, tmp_path)
+    assert rows.rejects == {"missing_value": 1, "out_of_range": 1, "unknown_status": 1}
+    parts = (tmp_path / "quarantine" / RESULT).glob("part-*.json")
+    found = [json.loads(json.loads(line)["line"]) for path in parts for line in path.read_text().splitlines()]
+    assert {row["order_id"]: row["customer_id"] for row in found} == {2: None, 3: "C1", 4: "C1"}
+
+
+def _meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Do something between the first look at the rows and their reading."""
+    extract = db_extract.extract
+
+    def later(*arguments: Any) -> Any:
+        act()
+        return extract(*arguments)
+
+    monkeypatch.setattr(db_extract, "extract", later)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE orders SET updated_at = updated_at + interval '1 day' WHERE order_id % 7 = 0",
+        "DELETE FROM orders WHERE order_id % 100 = 1",
+        "INSERT INTO orders SELECT order_id + 900000, customer_id, status, amount, updated_at FROM orders LIMIT 1",
+        "UPDATE orders SET updated_at = updated_at + interval '1 microsecond' WHERE order_id % 100 = 1",
+    ],
+    ids=["moved out", "deleted", "inserted", "touched"],
+)
+def test_should_publish_nothing_if_rows_change_while_they_are_read(
+    on_shared_session: SparkSession, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    generate_orders.fill(database, "", [DAY], 200, 7)
+    _meanwhile(monkeypatch, lambda: _ask(database, statement))
+    with pytest.raises(RuntimeError, match="rows changed while they were read, nothing is published"):
+        _run(database, tmp_path)
+    assert not (tmp_path / RESULT).exists()
+
+
+def test_should_publish_nothing_if_the_database_drops_the_connection_while_it_is_read(
+    on_shared_session: SparkSession, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate_orders.fill(database, "", [DAY], 200, 7)
+    # Each row that is read takes its time, and in the midst of them the server ends the reading connections.
+    columns = ", ".join(db_extract.SCHEMA)
+    _ask(database, f"CREATE VIEW slow AS SELECT {columns} FROM orders WHERE pg_sleep(0.02) IS NOT NULL")
+    cut = (
+        "SELECT pg_sleep(3); SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%slow%'"
+    )
+
+    def cut_later() -> None:
+        import threading
+
+        threading.Thread(target=_ask, args=(database, *cut.split("; ")), daemon=True).start()
+
+    _meanwhile(monkeypatch, cut_later)
+    with pytest.raises(Exception, match="terminating connection|connection .*closed|I/O error"):
+        db_extract.run(_source(database, "slow"), DAY, 2, str(tmp_path), 1)
+    assert not (tmp_path / RESULT).exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("ALTER TABLE orders RENAME amount TO total", "amount is missing"),
+        ("ALTER TABLE orders ALTER status TYPE integer USING 1", "status is int instead of string"),
+    ],
+)
+def test_should_say_which_column_is_not_as_expected(
+    on_shared_session: SparkSession, database: str, tmp_path: Path, change: str, sentence: str
+) -> None:
+    _ask(database, generate_orders.TABLE, change)
+    with pytest.raises(UserError, match=f"the table orders has other columns than expected: {sentence}"):
+        _run(database, tmp_path)
+
+
+def _main(monkeypatch: pytest.MonkeyPatch, database: str, output: Path, *arguments: str, user: str = "postgres") -> None:
+    source = _source(database)
+    for name, value in {"SOURCE_URL": source.url, "SOURCE_USER": user, "SOURCE_PASSWORD": PASSWORD}.items():
+        monkeypatch.setenv(name, value)
+    db_extract.main(["--date", str(DAY), "--output", str(output), *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "user", "sentence"),
+    [
+        (["--table", "nothing"], "postgres", 'the database refuses: relation "nothing" does not exist'),
+        ([], "nobody", 'the database refuses: role "nobody" does not exist'),
+        (["--table", "orders; DROP TABLE orders"], "postgres", "is no name of a table"),
+        (["--partitions", "0"], "postgres", "--partitions 0: 1 to 64"),
+    ],
+)
+def test_should_say_in_a_sentence_what_the_database_refuses(
+    on_shared_session: SparkSession,
+    database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    user: str,
+    sentence: str,
+) -> None:
+    _ask(database, generate_orders.TABLE)
+    with pytest.raises(UserError, match=sentence) as refused:
+        _main(monkeypatch, database, tmp_path, *arguments, user=user)
+    assert PASSWORD not in str(refused.value)
+
+
+def test_should_say_what_must_be_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SOURCE_URL", "jdbc:postgresql://nowhere/x")
+    for name in ("SOURCE_USER", "SOURCE_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UserError, match="SOURCE_USER and SOURCE_PASSWORD must be set"):
+        db_extract.main(["--date", str(DAY), "--output", str(tmp_path)])
+
+
+def test_should_show_the_password_in_no_plan(on_shared_session: SparkSession, database: str) -> None:
+    generate_orders.fill(database, "", [DAY], 20, 7)
+    begin, end = db_extract.bounds(DAY)
+    known = db_extract.fingerprint(on_shared_session, _source(database), begin, end)
+    frame = db_extract.extract(on_shared_session, _source(database), begin, end, known, 2)
+    plan = frame._jdf.queryExecution().toString()  # type: ignore[operator]  # the session is a classic one
+    assert "order_id" in plan and PASSWORD not in plan
