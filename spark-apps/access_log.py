@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import batch
 import errors
+import frames
 import inputs
 from inputs import InputFile
 
@@ -116,9 +117,9 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
 
     names = ("ip", "ident", "user", "time", "request", "status_text", "bytes_text", "referrer", "agent", "seconds_text")
     fields = [F.regexp_extract("value", COMBINED, number).alias(name) for number, name in enumerate(names, 1)]
-    split = batch.evaluated_once(lines, F.col("value").alias("line"), F.is_valid_utf8("value").alias("utf8"), *fields)
+    split = frames.evaluated_once(lines, F.col("value").alias("line"), F.is_valid_utf8("value").alias("utf8"), *fields)
     request = [F.regexp_extract("request", REQUEST, number) for number in (1, 2, 3)]
-    typed = batch.evaluated_once(
+    typed = frames.evaluated_once(
         split,
         F.try_to_timestamp("time", F.lit(TIME)).alias("at"),
         F.col("ip"),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import batch
 import errors
+import frames
 import inputs
 from inputs import InputFile
 
@@ -94,10 +95,10 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
     from pyspark.sql import functions as F
 
     parsed = F.from_json("value", SCHEMA, {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "malformed"})
-    fields = batch.evaluated_once(
+    fields = frames.evaluated_once(
         lines, F.col("value").alias("line"), F.is_valid_utf8("value").alias("utf8"), parsed.alias("row")
     ).select("line", "utf8", "row.*")
-    typed = batch.evaluated_once(
+    typed = frames.evaluated_once(
         fields,
         F.col("order_id").try_cast("bigint").alias("order_id"),
         F.col("customer_id"),
@@ -109,9 +110,9 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
         F.col("line"),
         F.col("utf8"),
         F.col("malformed").isNotNull().alias("malformed"),
-        batch.any_of(F.coalesce(F.col(name), F.lit("")) == "" for name in COLUMNS).alias("missing"),
+        frames.any_of(F.coalesce(F.col(name), F.lit("")) == "" for name in COLUMNS).alias("missing"),
     )
-    untyped = batch.any_of(F.col(name).isNull() for name in ("order_id", "created_at", "amount"))
+    untyped = frames.any_of(F.col(name).isNull() for name in ("order_id", "created_at", "amount"))
     reason = (
         F.when(~F.col("utf8"), "not_utf8")
         .when(F.col("malformed"), "not_json")

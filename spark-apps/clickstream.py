@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import batch
 import errors
+import frames
 import inputs
 from errors import UserError
 from inputs import InputFile
@@ -217,10 +218,10 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
 
     text = F.regexp_replace("value", "^\ufeff", "")
     parsed = F.from_json(text, SCHEMA, {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "malformed"})
-    fields = batch.evaluated_once(
+    fields = frames.evaluated_once(
         lines, F.col("value").alias("line"), F.is_valid_utf8("value").alias("utf8"), parsed.alias("row")
     ).select("line", "utf8", "row.*")
-    typed = batch.evaluated_once(
+    typed = frames.evaluated_once(
         fields,
         *(F.col(name) for name in ("event_id", "user_id", "session_id")),
         F.when(F.length("at") >= 19, F.col("at").try_cast("timestamp")).alias("at"),
@@ -229,7 +230,7 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
         F.col("line"),
         F.col("utf8"),
         F.col("malformed").isNotNull().alias("malformed"),
-        batch.any_of(F.coalesce(F.col(name), F.lit("")) == "" for name in REQUIRED).alias("missing"),
+        frames.any_of(F.coalesce(F.col(name), F.lit("")) == "" for name in REQUIRED).alias("missing"),
         (F.col("amount").isNotNull() & F.col("amount").try_cast("decimal(12,2)").isNull()).alias("wrong_amount"),
     )
     purchase = F.col("type") == "purchase"

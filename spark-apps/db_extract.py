@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 
 import batch
 import errors
+import frames
 from errors import UserError
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ def transform(orders: DataFrame) -> DataFrame:
     from pyspark.sql import functions as F
 
     reason = (
-        F.when(batch.any_of(F.col(name).isNull() for name in SCHEMA), "missing_value")
+        F.when(frames.any_of(F.col(name).isNull() for name in SCHEMA), "missing_value")
         .when(F.col("amount") < 0, "out_of_range")
         .when(~F.col("status").isin(*STATUSES), "unknown_status")
     )

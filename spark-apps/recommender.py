@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import batch
 import clickstream
 import errors
+import frames
 import publish
 from errors import UserError
 
@@ -121,17 +122,17 @@ def run(days: Sequence[str], date: dt.date, validation_days: int, output: str) -
         result = stage / "result"
         result.mkdir()
         for name in ("ratings", "validation", "users", "items"):
-            batch.write_table(getattr(parts, name), result / name)
+            frames.write_table(getattr(parts, name), result / name)
         counted = counts(events, parts, first)
         written = {name: spark.read.parquet(str(result / name)) for name in ("ratings", "validation", "users", "items")}
         found = metrics(written["ratings"], written["validation"], written["items"])
-        batch.write_table(spark.createDataFrame(found, "model string, metric string, value double"), result / "metrics")
+        frames.write_table(spark.createDataFrame(found, "model string, metric string, value double"), result / "metrics")
         (result / "_SUCCESS").touch()
         notes = {
             "partition": f"date={date}",
             "days": list(days),
             "validation_from": str(first),
-            "rows_written": batch.count(result / "ratings"),
+            "rows_written": frames.count(result / "ratings"),
             **counted,
             "metrics": {f"{model} {metric}": round(value, 4) for model, metric, value in found},
             "seconds": round(time.monotonic() - began, 1),

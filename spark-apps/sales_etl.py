@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import batch
 import errors
+import frames
 import sales_input
 from sales_input import SalesFile
 
@@ -97,8 +98,8 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
     text = ", ".join(f"{name} string" for name in (*sales_input.COLUMNS, "malformed"))
     options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "malformed", "escape": '"'}
     row = F.from_csv("value", text, options)
-    fields = batch.evaluated_once(lines, F.col("value").alias("line"), row.alias("row")).select("line", "row.*")
-    typed = batch.evaluated_once(
+    fields = frames.evaluated_once(lines, F.col("value").alias("line"), row.alias("row")).select("line", "row.*")
+    typed = frames.evaluated_once(
         fields,
         F.col("order_id").try_cast("bigint").alias("order_id"),
         F.when(F.length("ordered_at") >= 19, F.col("ordered_at").try_cast("timestamp")).alias("ordered_at"),
@@ -112,9 +113,9 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
         F.col("line"),
         F.is_valid_utf8("line").alias("utf8"),
         F.col("malformed").isNotNull().alias("malformed"),
-        batch.any_of(F.col(name).isNull() for name in sales_input.COLUMNS).alias("missing"),
+        frames.any_of(F.col(name).isNull() for name in sales_input.COLUMNS).alias("missing"),
     ).withColumn("unit_price", F.col("price").try_cast("decimal(12,2)"))
-    wrong_type = batch.any_of(F.col(name).isNull() for name in ("order_id", "ordered_at", "quantity", "unit_price"))
+    wrong_type = frames.any_of(F.col(name).isNull() for name in ("order_id", "ordered_at", "quantity", "unit_price"))
     amount = F.col("quantity").try_cast("decimal(5,0)") * F.col("unit_price")
     reason = (
         F.when(~F.col("utf8"), "not_utf8")

@@ -97,25 +97,25 @@ def run_pod(pod: dict[str, Any], seconds: int, log: Any) -> str:
     Raises:
         Failure: if it fails or does not end in time, with its last line.
     """
-    name = pod["metadata"]["name"]
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
     _apply(pod)
     try:
         deadline = time.monotonic() + seconds
         while True:
-            phase = kubectl("get", "pod", name, "--namespace", NAMESPACE, "--output", "jsonpath={.status.phase}")
+            phase = kubectl("get", "pod", name, "--namespace", namespace, "--output", "jsonpath={.status.phase}")
             if phase in ("Succeeded", "Failed"):
                 break
             if time.monotonic() > deadline:
-                log(kubectl("describe", "pod", name, "--namespace", NAMESPACE))
+                log(kubectl("describe", "pod", name, "--namespace", namespace))
                 raise Failure(f"the pod {name} is still {phase or 'waiting'} after {seconds} s", "make status")
             time.sleep(0.5)
-        text = kubectl("logs", name, "--namespace", NAMESPACE)
+        text = kubectl("logs", name, "--namespace", namespace)
         log(text + "\n")
         if phase == "Failed":
             raise Failure((text.splitlines() or [f"the pod {name} failed without a word"])[-1])
         return text
     finally:
-        kubectl("delete", "pod", name, "--namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
+        kubectl("delete", "pod", name, "--namespace", namespace, "--ignore-not-found", "--wait=false")
 
 
 def _apply(body: dict[str, Any]) -> None:

@@ -182,15 +182,37 @@ def generators(wanted: list[str], rows: int, seed: int) -> list[list[str]]:
     """
     options = ["--rows", str(rows), "--seed", str(seed)]
     daily = {"sales": "generate_sales.py", "access_logs": "generate_access_log.py"}
-    return [
+    commands = [
         ["python", f"{APPLICATIONS}/{file}", "--date", day, *options, "--out", f"{demo.DATA}/{folder}"]
         for day in wanted
         for folder, file in daily.items()
     ]
+    window = ["--date", wanted[0], "--days", str(len(wanted)), *options]
+    return [*commands, ["python", f"{APPLICATIONS}/generate_clicks.py", *window, "--out", f"{demo.DATA}/clicks"]]
+
+
+def orders_pod(name: str, wanted: list[str], rows: int, seed: int) -> dict[str, Any]:
+    """The pod that fills the shop's database.
+
+    Args:
+        name: pod name.
+        wanted: the days.
+        rows: orders of each day.
+        seed: of the generator.
+    """
+    window = ["--date", wanted[0], "--days", str(len(wanted)), "--rows", str(rows), "--seed", str(seed)]
+    pod = demo.generator_pod(name, ["python", f"{APPLICATIONS}/generate_orders.py", *window])
+    pod["metadata"]["namespace"] = SOURCES
+    container, spec = pod["spec"]["containers"][0], pod["spec"]
+    address = {"name": "SOURCE_URL", "value": "postgresql://shop@shop-db/shop"}
+    container["env"] = [address, from_secret("SOURCE_PASSWORD", "shop")]
+    for part in (container["volumeMounts"], spec["volumes"]):
+        part[:] = [one for one in part if one["name"] != "data"]
+    return pod
 
 
 def generate(wanted: list[str], rows: int, seed: int) -> None:
-    """Write the input of some days, in one pod.
+    """Write the input of some days, and fill the shop's database if there is one.
 
     Raises:
         Failure: if a generator fails, with its sentence.
@@ -200,6 +222,9 @@ def generate(wanted: list[str], rows: int, seed: int) -> None:
         script = "set -e\n" + "\n".join(shlex.join(command) for command in commands)
         pod = demo.generator_pod(f"generate-data-{uuid.uuid4().hex[:8]}", ["bash", "-c", script])
         demo.run_pod(pod, 300 + len(commands) * (5 + rows // 20_000), current.write)
+        if kubectl("get", "namespace", SOURCES, "--ignore-not-found", "--output", "name"):
+            orders = orders_pod(f"generate-orders-{uuid.uuid4().hex[:8]}", wanted, rows, seed)
+            demo.run_pod(orders, 300 + len(wanted) * (5 + rows // 20_000), current.write)
         current.note = f"{wanted[0]} to {wanted[-1]}"
 
 

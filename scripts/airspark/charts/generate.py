@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from airspark import quotes
 from airspark.charts import crds
 from airspark.charts.airflow import AirflowValues
 from airspark.charts.airspark import AirsparkValues
@@ -61,7 +62,7 @@ def generated() -> dict[Path, str]:
         "The Bitnami Spark chart's values, key by key",
         _tests("spark-environment"),
     )
-    return files
+    return files | quotes.files()
 
 
 def _tests(name: str) -> Any:

@@ -1,0 +1,190 @@
+"""Every pipeline on the real cluster, on generated input of three days: what it leaves where its users look for it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from conftest import cluster, kubectl, make, on_worker
+
+from airspark import sources
+from airspark.airflow_api import Airflow
+
+DAYS = ("2026-03-01", "2026-03-02", "2026-03-03")
+DAY, ROWS = DAYS[-1], 2_000
+OUTPUT = "/opt/airflow/output"
+#: By the DAG's name, the days it is run for; those of one row run at the same time.
+RUNS = (
+    {"etl_daily": DAYS, "csv_transform": (DAY,), "csv_bash": (DAY,), "classic_pipeline": (DAY,), "taskflow_pipeline": (DAY,)},
+    {"access_log_daily": (DAY,), "api_ingest": (DAY,), "parallel_batches": (DAY,)},
+    {"clickstream_behaviour": DAYS, "db_extract": (DAY,)},
+)
+SECONDS = 900
+
+
+def _start(airflow: Airflow, dag: str, conf: dict[str, Any]) -> str:
+    airflow.call("PATCH", f"/dags/{dag}", json={"is_paused": False})
+    run_id = f"test__{conf.get('date', 'now')}__{time.time_ns() // 1_000_000}"
+    body = {"logical_date": None, "conf": conf, "dag_run_id": run_id}
+    return str(airflow.call("POST", f"/dags/{dag}/dagRuns", json=body)["dag_run_id"])
+
+
+def _end(airflow: Airflow, dag: str, run_id: str, seconds: float = SECONDS) -> str:
+    deadline = time.monotonic() + seconds
+    while (state := airflow.call("GET", f"/dags/{dag}/dagRuns/{run_id}")["state"]) not in ("success", "failed"):
+        tasks = airflow.call("GET", f"/dags/{dag}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        assert time.monotonic() < deadline, f"{dag} {run_id} is {state}: {[(one['task_id'], one['state']) for one in tasks]}"
+        time.sleep(1)
+    return str(state)
+
+
+def _log(airflow: Airflow, dag: str, run_id: str, task: str) -> str:
+    found = airflow.call("GET", f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}")
+    return airflow.task_log(dag, run_id, task, found["try_number"])
+
+
+def _why(airflow: Airflow, dag: str, run_id: str) -> str:
+    tasks = airflow.call("GET", f"/dags/{dag}/dagRuns/{run_id}/taskInstances")["task_instances"]
+    failed = [one for one in tasks if one["state"] == "failed"]
+    return "\n".join(_log(airflow, dag, run_id, one["task_id"])[-3000:] for one in failed) or str(tasks)
+
+
+def _manifest(path: str) -> dict[str, Any]:
+    return json.loads(on_worker("cat", f"{OUTPUT}/{path}/_manifest.json"))  # type: ignore[no-any-return]
+
+
+def _sql(server: str, database: str, query: str) -> str:
+    command = ["psql", "--host", "/tmp", "--no-align", "--tuples-only", database, "--command", query]
+    return cluster.kubectl("--namespace", sources.SOURCES, "exec", f"deployment/{server}", "--", *command).strip()
+
+
+@pytest.fixture(scope="module")
+def airflow_with_sources(airflow: Airflow) -> Airflow:
+    """Airflow, connected to a warehouse, a database, an API and an index, with input of three days."""
+    for words in (("sources",), ("data", f"FROM={DAYS[0]}", f"TO={DAYS[-1]}", f"ROWS={ROWS}")):
+        done = make(*words)
+        assert done.returncode == 0, done.stderr
+    return airflow
+
+
+@pytest.fixture(scope="module")
+def runs(airflow_with_sources: Airflow) -> Iterator[dict[tuple[str, str], str]]:
+    """The ids of one run of every DAG and day of RUNS, each ended well."""
+    airflow = airflow_with_sources
+    found: dict[tuple[str, str], str] = {}
+    try:
+        for group in RUNS:
+            # A day's retention table looks at the days before, so days of one DAG follow each other.
+            for number in range(max(map(len, group.values()))):
+                started = {(dag, days[number]): "" for dag, days in group.items() if number < len(days)}
+                for dag, day in started:
+                    started[dag, day] = _start(airflow, dag, {"date": day})
+                for (dag, day), run_id in started.items():
+                    assert _end(airflow, dag, run_id) == "success", f"{dag} {day}: {_why(airflow, dag, run_id)}"
+                found |= started
+        yield found
+    finally:
+        for dag in {dag for group in RUNS for dag in group} - {"etl_daily"}:
+            airflow.call("PATCH", f"/dags/{dag}", json={"is_paused": True})
+
+
+def test_should_have_every_good_sale_in_the_warehouse_and_its_sum_in_the_mart(runs: Any) -> None:
+    for day in DAYS:
+        written = _manifest(f"sales/date={day}")["rows_written"]
+        query = f"SELECT count(*), sum(amount) FROM sales.fact_sales JOIN sales.dim_date USING (date_key) WHERE date = '{day}'"
+        rows, revenue = _sql("warehouse", "warehouse", query).split("|")
+        assert int(rows) == written > 0
+        assert _sql("warehouse", "warehouse", f"SELECT sum(revenue) FROM mart.daily_sales WHERE date = '{day}'") == revenue
+
+
+def test_should_have_the_sessions_of_the_logs_in_the_search_index(runs: Any) -> None:
+    manifest = _manifest(f"access_log/date={DAY}")
+    sessions = sum(file["rows"] for file in manifest["files"] if file["name"].startswith("sessions/"))
+    script = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
+    answer = json.loads(on_worker("python", "-c", script, f"http://search.{sources.SOURCES}:9200/access_log-sessions/_count"))
+    assert answer["count"] == sessions > 0
+    assert manifest["rows_read"] == ROWS == manifest["rows_written"] + manifest["rows_rejected"]
+
+
+def test_should_follow_visitors_over_the_days_and_make_features_of_what_they_did(
+    airflow_with_sources: Airflow, runs: Any
+) -> None:
+    manifest = _manifest(f"clickstream/date={DAY}")
+    assert manifest["history"] == list(DAYS[:-1])
+    assert manifest["rows_read"] == ROWS
+    # The asset's event starts the DAG of the features, by itself, if somebody has switched it on.
+    airflow = airflow_with_sources
+    run_id = _start(airflow, "recommender_features", {"date": DAY, "window_days": 3, "validation_days": 1})
+    assert _end(airflow, "recommender_features", run_id) == "success", _why(airflow, "recommender_features", run_id)
+    features = _manifest(f"recommender/date={DAY}")
+    assert features["rows_read"] == features["events_train"] + features["events_validation"] + features["events_without_weight"]
+    assert sorted(features["metrics"]) == ["als ndcg@10", "als recall@10", "popularity ndcg@10", "popularity recall@10"]
+
+
+def test_should_have_every_order_of_the_api_and_of_the_database(runs: Any) -> None:
+    assert _manifest(f"api_orders/date={DAY}")["rows_written"] == 1_000
+    extracted = _manifest(f"db_orders/date={DAY}")
+    assert extracted["rows_written"] == extracted["fingerprint"]["rows"] == ROWS
+
+
+def test_should_show_no_password_of_a_source_in_any_log(airflow_with_sources: Airflow, runs: dict[tuple[str, str], str]) -> None:
+    passwords = sources.ensure_passwords().values()
+    for (dag, _), run_id in runs.items():
+        if dag in ("etl_daily", "api_ingest", "db_extract"):
+            tasks = airflow_with_sources.call("GET", f"/dags/{dag}/dagRuns/{run_id}/taskInstances")["task_instances"]
+            for one in tasks:
+                text = json.dumps(one) + _log(airflow_with_sources, dag, run_id, one["task_id"])
+                assert not [word for word in passwords if word in text], f"{dag}.{one['task_id']} shows a password"
+
+
+def test_should_have_cleaned_the_file_with_pandas_and_with_a_shell(runs: Any) -> None:
+    counts = {name: _manifest(f"{name}/date={DAY}") for name in ("csv_transform", "csv_bash")}
+    for name, manifest in counts.items():
+        total = manifest["rows_written"] + manifest["rows_rejected"] + manifest["rows_duplicate"]
+        assert manifest["rows_read"] == total == ROWS, name
+    sales = _manifest(f"sales/date={DAY}")
+    assert counts["csv_transform"]["rows_written"] == sales["rows_written"]
+    assert counts["csv_transform"]["rejects_by_reason"] == sales["rejects_by_reason"]
+    # Every user of the group may change what another one wrote, nobody else may.
+    modes = on_worker("find", "-L", f"{OUTPUT}/csv_transform/date={DAY}", "-type", "f", "-printf", "%m %G\n")
+    assert set(modes.split("\n")) == {"664 0", ""} or set(modes.split("\n")) == {"664 0"}
+
+
+def test_should_give_the_same_totals_classically_and_with_decorators(runs: Any) -> None:
+    paths = [f"{OUTPUT}/{name}/date={DAY}/totals.csv" for name in ("classic_pipeline", "taskflow_pipeline")]
+    classic, taskflow = (on_worker("cat", path) for path in paths)
+    assert classic == taskflow and len(classic.splitlines()) > 2
+
+
+def test_should_compare_many_tasks_with_one(airflow_with_sources: Airflow, runs: dict[tuple[str, str], str]) -> None:
+    run_id = runs["parallel_batches", DAY]
+    tasks = airflow_with_sources.call("GET", f"/dags/parallel_batches/dagRuns/{run_id}/taskInstances")["task_instances"]
+    mapped = [one for one in tasks if one["task_id"] == "total"]
+    assert len(mapped) == len(DAYS) and {one["pool"] for one in mapped} == {"batches"}
+    assert "in mapped tasks: " in _log(airflow_with_sources, "parallel_batches", run_id, "compare")
+
+
+def test_should_count_words_and_add_up_pi_with_what_was_asked_for(airflow_with_sources: Airflow) -> None:
+    airflow = airflow_with_sources
+    words = _start(airflow, "rdd_wordcount", {"text": "to be or not to be", "name": "test"})
+    pi = _start(airflow, "spark_submit", {"steps": 100_000})
+    assert _end(airflow, "rdd_wordcount", words) == "success", _why(airflow, "rdd_wordcount", words)
+    log = _log(airflow, "rdd_wordcount", words, "count")
+    assert "lines looked at before the action: 0" in log and "PythonRDD" in log
+    assert "to,2" in on_worker("cat", f"{OUTPUT}/wordcount/name=test/words.csv")
+    assert _end(airflow, "spark_submit", pi) == "success", _why(airflow, "spark_submit", pi)
+    assert "Pi is roughly 3.14159265" in _log(airflow, "spark_submit", pi, "submit")
+
+
+def test_should_leave_one_readable_summary_if_a_task_fails_for_good(airflow_with_sources: Airflow) -> None:
+    airflow = airflow_with_sources
+    run_id = _start(airflow, "csv_transform", {"date": "2026-03-31"})
+    assert _end(airflow, "csv_transform", run_id) == "failed"
+    text = on_worker("cat", f"{OUTPUT}/failures/csv_transform/{run_id}/transform.txt")
+    assert text.startswith("✗ csv_transform.transform failed at try 1\n")
+    assert "why:  the input file /opt/airflow/data/sales/sales_2026-03-31.csv does not exist" in text
+    assert f"run:  {run_id}" in text and "make logs T=csv_transform.transform" in text
+    assert kubectl("get", "pods", "--selector", "dag_id=csv_transform", "--output", "name") == ""
