@@ -323,6 +323,21 @@ def chain_ids(diff_ids: list[str]) -> list[str]:
     return chain
 
 
+def unneeded(images: list[list[str]], there: set[str]) -> set[str]:
+    """Return the layers that a node need not be sent.
+
+    Args:
+        images: the diff ids of each image's layers, lowest first.
+        there: the chain ids of the node's snapshots.
+
+    Returns:
+        Digests without `sha256:` of the layers that the node has wherever they lie: an empty layer lies in many places.
+    """
+    placed = [pair for diff_ids in images for pair in zip(diff_ids, chain_ids(diff_ids), strict=True)]
+    needed = {diff_id for diff_id, chain in placed if chain not in there}
+    return {diff_id.removeprefix("sha256:") for diff_id, _ in placed if diff_id not in needed}
+
+
 def filter_archive(source: IO[bytes], target: IO[bytes], skip: set[str]) -> tuple[int, int]:
     """Copy a `docker save` stream without the layers a node already has.
 
@@ -386,11 +401,8 @@ def load(nodes: list[str], wanted: Iterable[Image] = LOADED) -> None:
 
 
 def _load(node: str, missing: list[Image], current: Step) -> tuple[int, int]:
-    there = node_snapshots(node)
-    skip: set[str] = set()
-    for image in missing:
-        diff_ids = json.loads(output(["docker", "image", "inspect", "--format", "{{json .RootFS.Layers}}", image.tag]))
-        skip |= {d.removeprefix("sha256:") for d, chain in zip(diff_ids, chain_ids(diff_ids), strict=True) if chain in there}
+    inspect = ["docker", "image", "inspect", "--format", "{{json .RootFS.Layers}}"]
+    skip = unneeded([json.loads(output([*inspect, image.tag])) for image in missing], node_snapshots(node))
     save = subprocess.Popen(["docker", "save", *(image.tag for image in missing)], stdout=subprocess.PIPE, stderr=current.log)
     load_process = subprocess.Popen(
         ["docker", "exec", "-i", node, "ctr", "--namespace", "k8s.io", "images", "import", "--local",

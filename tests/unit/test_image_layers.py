@@ -41,6 +41,14 @@ def test_should_leave_out_only_the_layers_that_the_node_has() -> None:
     assert (seen, copied) == (112, 12)
 
 
+def test_should_send_a_layer_that_the_node_has_in_another_place_only() -> None:
+    empty, base, own = "sha256:ee", "sha256:aa", "sha256:bb"
+    there = set(images.chain_ids([base, empty]))
+    assert images.unneeded([[base, empty]], there) == {"aa", "ee"}
+    assert images.unneeded([[base, empty, own, empty]], there) == {"aa"}
+    assert images.unneeded([[base, empty], [base, own]], there) == {"aa", "ee"}
+
+
 def test_should_build_children_anew_if_a_parent_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in images.IMAGES:
         (tmp_path / images.IMAGES[name].source).mkdir(parents=True, exist_ok=True)
