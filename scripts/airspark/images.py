@@ -421,6 +421,9 @@ def _load(node: str, missing: list[Image], current: Step) -> tuple[int, int]:
             current.write("the node closed the stream\n")
         save.stdout.close()
     if save.wait() != 0 or load_process.wait() != 0:
+        # A name whose layers did not all arrive would pass for an image that is there.
+        names = [f"docker.io/{image.tag}" for image in missing]
+        current.run(["docker", "exec", node, "ctr", "--namespace", "k8s.io", "images", "rm", *names])
         raise subprocess.CalledProcessError(1, f"load into {node}")
     return counts
 
