@@ -8,6 +8,7 @@ AIRSPARK    := PYTHONPATH=scripts $(VENV)/bin/python -m airspark
 NODES       ?= 1
 ROWS        ?= 100000
 SEED        ?= 7
+PARALLEL    ?= 4
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 export CLUSTER
@@ -15,6 +16,9 @@ export CLUSTER
 ##@ Use
 demo: $(VENV)/.ready ## Everything it takes, then run the daily ETL and show its result (DATE=, ROWS=, NODES=, VALUES=)
 	@$(AIRSPARK) demo --date "$(DATE)" --rows "$(ROWS)" --seed "$(SEED)" --nodes "$(NODES)" --values "$(VALUES)"
+
+backfill: $(VENV)/.ready ## Run a DAG for each day of a range (DAG=etl_daily, FROM=2026-01-01, TO=2026-01-30, PARALLEL=4, RERUN=1; STOP=1 ends it)
+	@$(AIRSPARK) backfill --dag "$(DAG)" --from "$(FROM)" --to "$(TO)" --parallel "$(PARALLEL)" $(if $(RERUN),--rerun) $(if $(STOP),--stop)
 
 check: $(VENV)/.ready ## What is there, what is missing, what will be done about it
 	@$(AIRSPARK) check
@@ -89,4 +93,4 @@ help: ## This text
 $(VENV)/.ready: requirements/dev.txt
 	@scripts/venv.sh "$(PYTHON)" "$(VENV)"
 
-.PHONY: demo check up ui status logs submit sources data doctor backup restore down test test-fast test-long bench-tasks bench-spark bench-operator lint generate lock help
+.PHONY: demo backfill check up ui status logs submit sources data doctor backup restore down test test-fast test-long bench-tasks bench-spark bench-operator lint generate lock help

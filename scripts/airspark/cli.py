@@ -23,6 +23,7 @@ from typer.exceptions import TyperException
 
 from airspark import (
     airflow_api,
+    backfill,
     backup,
     check,
     cluster,
@@ -159,6 +160,29 @@ def demo_command(
     out.print("\nWhere to look next: make ui (Airflow and Spark in the browser), make logs T=etl_daily.transform, make status")
     out.print(f"Time, {state}: {seconds:.0f} s (budget {BUDGETS[state]} s). Memory of the cluster before the run: "
               f"{memory:.1f} GiB (budget {IDLE_GIB:.0f} GiB).")  # fmt: skip
+
+
+@app.command("backfill")
+def backfill_command(
+    dag: Annotated[str, typer.Option(help="The DAG.")] = "",
+    first: Annotated[str, typer.Option("--from", help="The first day, YYYY-MM-DD.")] = "",
+    last: Annotated[str, typer.Option("--to", help="The last day, YYYY-MM-DD.")] = "",
+    parallel: Annotated[str, typer.Option(help="Days at once.")] = "4",
+    rerun: Annotated[bool, typer.Option(help="Also days that ended well before.")] = False,
+    stop: Annotated[bool, typer.Option(help="Stop the backfill that is running.")] = False,
+) -> None:
+    """Run a DAG for each day of a range and follow it."""
+    if stop:
+        _need_engine()
+        with airflow_api.connect() as airflow:
+            return backfill.stop(airflow, dag)
+    if not dag:
+        raise Failure("DAG is missing", backfill.EXAMPLE)
+    days = backfill.parse_range(first, last, datetime.now(ZONE))
+    count = positive("PARALLEL", parallel)
+    _need_engine()
+    with airflow_api.connect() as airflow:
+        backfill.run(airflow, dag, days, count, rerun)
 
 
 @app.command()

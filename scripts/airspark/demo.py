@@ -221,13 +221,13 @@ def task_line(task: dict[str, Any]) -> str:
     return f"{mark} {escape(DAG)}.{escape(task['task_id'])}: {task['state']}{again} [dim]{seconds}[/]"
 
 
-def failure_reason(airflow: Airflow, run_id: str) -> tuple[str, str]:
+def failure_reason(airflow: Airflow, run_id: str, dag_id: str = DAG) -> tuple[str, str]:
     """Which task of a run failed and the line of its log that says why."""
-    listed = airflow.call("GET", f"/dags/{DAG}/dagRuns/{run_id}/taskInstances")["task_instances"]
+    listed = airflow.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
     failed = next((task for task in listed if task["state"] == "failed"), None)
     if failed is None:
         return "?", "the run failed before any task did"
-    text = airflow.task_log(DAG, run_id, failed["task_id"], failed["try_number"])
+    text = airflow.task_log(dag_id, run_id, failed["task_id"], failed["try_number"])
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if "error:" in line] or [line for line in lines if "Exception:" in line] or lines
     return failed["task_id"], telling[-1].rpartition("error: ")[2] if telling else "its log is empty"
