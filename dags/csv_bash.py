@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 INPUT = f"{DATA}/sales"
-SCRIPT = str(Path(__file__).parent / "scripts" / "clean_csv.sh")
+SCRIPTS = str(Path(__file__).parent / "scripts")
 RESULT = Asset(name="csv_bash", uri="airspark://output/csv_bash")
 
 with DAG(
@@ -53,9 +53,10 @@ with DAG(
     # START operator
     clean = BashOperator(
         task_id="clean",
-        # What a run is given reaches the script as values of the environment, never as text of the command.
-        bash_command='exec "$SCRIPT" "$INPUT" "$WORK/clean.csv" "$WORK/rejects.csv"',
-        env={"SCRIPT": SCRIPT, "INPUT": prepared["input"], "WORK": prepared["work"]},
+        # What a run is given reaches the script as values of the environment, never as text of the command. A value that
+        # ends with .sh would be read as a template, so the script's name stands in the command.
+        bash_command='exec "$SCRIPTS/clean_csv.sh" "$INPUT" "$WORK/clean.csv" "$WORK/rejects.csv"',
+        env={"SCRIPTS": SCRIPTS, "INPUT": prepared["input"], "WORK": prepared["work"]},
         append_env=True,
         output_processor=json.loads,
     )

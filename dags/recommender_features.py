@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, Metadata, Param, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pipelines import spark
 from pipelines.defaults import DEFAULT_ARGS, OUTPUT, date_param, due_within
 
@@ -51,7 +51,13 @@ with DAG(
             raise AirflowFailException('no event of clickstream_daily tells a day: give it one, such as {"date": "2026-01-15"}')
         window = context["params"]["window_days"], context["params"]["validation_days"]
         options = ["--window-days", str(window[0]), "--validation-days", str(window[1])]
-        spark.check("recommender", ["--date", date, "--output", OUTPUT, *options])
+        try:
+            spark.check("recommender", ["--date", date, "--output", OUTPUT, *options])
+        except AirflowFailException as refused:
+            if context["params"]["date"]:
+                raise
+            # The first days of a window are no failure.
+            raise AirflowSkipException(str(refused)) from None
         return str(date)
 
     # END day

@@ -50,6 +50,7 @@ def main(argv: Sequence[str]) -> None:
     print(f"api_orders: {date}: {rows}")
 
 
+# START run
 def run(file: InputFile, date: dt.date, output: str, max_reject_share: float) -> batch.Rows:
     """Read the day's orders and publish them.
 
@@ -70,6 +71,7 @@ def run(file: InputFile, date: dt.date, output: str, max_reject_share: float) ->
         return batch.settle(spark, job, judged, REASONS, tables, main="orders", key=("order_id",), files=parts, checks=checks)
 
 
+# END run
 def extract(spark: SparkSession, file: InputFile) -> DataFrame:
     """Read the lines of a file, without blank lines.
 

@@ -61,7 +61,7 @@ def summary(ti: Any, exception: object, lines: list[str]) -> str:
         lines: the last lines of its log.
     """
     why = next((line for line in reversed(lines) if "error: " in line), "").partition("error: ")[2]
-    reason = why or (str(exception).strip().splitlines() or ["it was killed, or its pod was"])[0]
+    reason = why or (str(exception or "").strip().splitlines() or ["it was killed, or its pod was"])[0]
     log = [f"  {line}" for line in lines] or ["  (its log cannot be read here)"]
     return "\n".join(
         [

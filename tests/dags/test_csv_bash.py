@@ -13,9 +13,11 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from sales_files import DAY, GOOD, HEADER, rows, use, write
 
+SCRIPT = f"{csv_bash.SCRIPTS}/clean_csv.sh"
+
 
 def _script(folder: Path, source: str | Path) -> subprocess.CompletedProcess[str]:
-    command = ["bash", csv_bash.SCRIPT, str(source), str(folder / "clean.csv"), str(folder / "rejects.csv")]
+    command = ["bash", SCRIPT, str(source), str(folder / "clean.csv"), str(folder / "rejects.csv")]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -43,7 +45,7 @@ def test_should_end_in_a_sentence_and_write_nothing_if_there_is_no_input(
 
 
 def test_should_tell_how_it_is_called(tmp_path: Path) -> None:
-    done = subprocess.run(["bash", csv_bash.SCRIPT], capture_output=True, text=True, check=False)
+    done = subprocess.run(["bash", SCRIPT], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "clean_csv: error: usage: clean_csv.sh input.csv clean.csv rejects.csv\n")
 
 
@@ -55,7 +57,7 @@ def test_should_leave_nothing_half_written_if_it_is_killed(tmp_path: Path) -> No
     fake.mkdir()
     (fake / "awk").write_text('#!/bin/sh\necho half >"$CLEAN"\nkill -TERM $PPID\n')
     (fake / "awk").chmod(0o755)
-    command = ["bash", csv_bash.SCRIPT, str(source), str(tmp_path / "clean.csv"), str(tmp_path / "rejects.csv")]
+    command = ["bash", SCRIPT, str(source), str(tmp_path / "clean.csv"), str(tmp_path / "rejects.csv")]
     done = subprocess.run(command, env={**os.environ, "PATH": f"{fake}:{os.environ['PATH']}"}, capture_output=True, check=False)
     assert done.returncode != 0
     assert (tmp_path / "clean.csv").read_text() == "old"
@@ -67,7 +69,7 @@ def test_should_take_a_name_as_a_name_whatever_stands_in_it(tmp_path: Path, name
     source = tmp_path / name
     source.write_text("a\n1\n")
     task: Any = csv_bash.dag.get_task("clean")
-    environment = {**os.environ, "SCRIPT": csv_bash.SCRIPT, "INPUT": str(source), "WORK": str(tmp_path)}
+    environment = {**os.environ, "SCRIPTS": csv_bash.SCRIPTS, "INPUT": str(source), "WORK": str(tmp_path)}
     done = subprocess.run(
         ["bash", "-c", task.bash_command], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -105,3 +107,9 @@ def test_should_publish_nothing_if_too_many_lines_are_rejected(tmp_path: Path, m
     with pytest.raises(AirflowFailException, match=r"2 of 3 lines are rejected, more than 50.00%"):
         _published(tmp_path, monkeypatch, 0.5)
     assert not (tmp_path / "output/csv_bash").exists()
+
+
+def test_should_give_the_operator_no_value_that_it_would_read_as_a_template_file() -> None:
+    task: Any = csv_bash.dag.get_task("clean")
+    texts = [task.bash_command, *(value for value in task.env.values() if isinstance(value, str))]
+    assert not [text for text in texts if text.endswith(tuple(task.template_ext))]
