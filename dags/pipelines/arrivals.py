@@ -27,7 +27,7 @@ import shutil
 import stat
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -380,12 +380,9 @@ def _upload(name: str, status: os.stat_result) -> Upload:
 
 
 def _claimed_file(folder: Path) -> Path | None:
-    return next(_files(folder), None)
-
-
-def _files(folder: Path) -> Iterator[Path]:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        yield from (path for path in folder.iterdir() if not path.name.startswith("."))
+        return next((path for path in folder.iterdir() if not path.name.startswith(".")), None)
+    return None
 
 
 def _read_result(folder: Path) -> Outcome | None:

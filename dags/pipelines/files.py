@@ -5,25 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.defaults import APPLICATIONS, OUTPUT
-
-
-def library(name: str) -> Any:
-    """Import a module of the Spark applications' folder, such as publish.
-
-    Args:
-        name: the module.
-    """
-    import importlib
-
-    if APPLICATIONS not in sys.path:
-        sys.path.append(APPLICATIONS)
-    return importlib.import_module(name)
+from pipelines import applications
+from pipelines.defaults import OUTPUT
 
 
 @contextlib.contextmanager
@@ -39,7 +26,7 @@ def published(*results: str, output: str = OUTPUT) -> Iterator[tuple[Path, ...]]
     Yields:
         A folder for each result.
     """
-    publish = library("publish")
+    publish = applications.load("publish")
     os.umask(0o002)
     for result in results:
         publish.check_replaceable(output, result)

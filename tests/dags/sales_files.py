@@ -33,9 +33,9 @@ def rows(day: str, number: int) -> list[str]:
 
 def use(monkeypatch: pytest.MonkeyPatch, module: Any, root: Path) -> None:
     """Have a DAG's module read from root/data/sales and write to root/output, with this repository's library."""
-    from pipelines import files
+    from pipelines import defaults, files
 
-    monkeypatch.setattr(files, "APPLICATIONS", str(APPS))
+    monkeypatch.setattr(defaults, "APPLICATIONS", str(APPS))
     monkeypatch.setattr(module, "INPUT", str(root / "data" / "sales"))
     if hasattr(module, "OUTPUT"):
         monkeypatch.setattr(module, "OUTPUT", str(root / "output"))

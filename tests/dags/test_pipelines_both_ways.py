@@ -18,8 +18,8 @@ RUN = """
 import os, sys
 sys.path[:0] = sys.argv[1:2]
 from airflow.utils.db import initdb
-from pipelines import files, totals
-files.APPLICATIONS = sys.argv[2]
+from pipelines import defaults, files, totals
+defaults.APPLICATIONS = sys.argv[2]
 root = sys.argv[3]
 published = files.published
 files.published = lambda *results, output="": published(*results, output=root + "/output")
