@@ -15,10 +15,12 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from errors import UserError
@@ -26,6 +28,26 @@ from errors import UserError
 STAGING = ".staging"
 VERSIONS = ".versions"
 _LOCK = ".lock"
+_VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+
+
+class Superseded(Exception):
+    """Another version was published meanwhile."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A partition that this module published.
+
+    Attributes:
+        path: its path below the root, such as sales/date=2026-01-15.
+        version: the name of the version that its link leads to.
+        folder: that version's folder.
+    """
+
+    path: str
+    version: str
+    folder: Path
 
 
 @contextlib.contextmanager
@@ -59,7 +81,7 @@ def staging(root: str | Path, label: str) -> Iterator[Path]:
         os.close(lock)
 
 
-def publish(root: str | Path, partition: str, folder: str | Path) -> Path:
+def publish(root: str | Path, partition: str, folder: str | Path, replaces: str | None = None) -> Path:
     """Make a finished folder the content of a partition, in place of what was there before.
 
     Two runs that publish the same partition take turns; the last one stays.
@@ -68,12 +90,14 @@ def publish(root: str | Path, partition: str, folder: str | Path) -> Path:
         root: the output folder.
         partition: the partition's path below root, such as sales/date=2026-01-15.
         folder: the finished folder, on the same file system; it is moved away.
+        replaces: the version that the folder was made from, which must still be the present one; None takes any.
 
     Returns:
         The partition's path, which now leads to the new content.
 
     Raises:
         UserError: if something that this module did not publish has the partition's name.
+        Superseded: if another version than `replaces` is the present one.
     """
     link = Path(root) / partition
     versions = Path(root) / VERSIONS / partition
@@ -83,6 +107,8 @@ def publish(root: str | Path, partition: str, folder: str | Path) -> Path:
     versions.mkdir(parents=True, exist_ok=True)
     lock = _locked(versions / _LOCK, wait=True)
     try:
+        if replaces is not None and _current(link, versions) != replaces:
+            raise Superseded(partition)
         version = versions / _unique()
         os.rename(folder, version)
         _sync(versions)
@@ -96,6 +122,97 @@ def publish(root: str | Path, partition: str, folder: str | Path) -> Path:
     return link
 
 
+def published(root: str | Path) -> list[Published]:
+    """Return every partition that this module published, by path; links and folders of others are left out."""
+    base = Path(root) / VERSIONS
+    if base.is_symlink():
+        return []
+    found = []
+    for folder, names, files in os.walk(base):
+        names[:] = [name for name in names if not _VERSION.fullmatch(name)]
+        path = Path(folder).relative_to(base)
+        link = Path(root) / path
+        if _LOCK in files and link.parent.resolve() == Path(root).resolve() / path.parent:
+            version = _current(link, Path(folder))
+            if version is not None:
+                found.append(Published(str(path), version, Path(folder) / version))
+    return sorted(found, key=lambda partition: partition.path)
+
+
+def withdraw(root: str | Path, partition: Published) -> bool:
+    """Take a partition away: first the link, so that readers see it whole or not at all, then what it led to.
+
+    Args:
+        root: the output folder.
+        partition: what `published` returned.
+
+    Returns:
+        Whether it was taken away; it stays if it was published anew meanwhile.
+    """
+    link = Path(root) / partition.path
+    versions = Path(root) / VERSIONS / partition.path
+    try:
+        # The lock stays: a run that waits for it must find it where the next one will look for it.
+        lock = _locked(versions / _LOCK, wait=True, create=False)
+    except FileNotFoundError:
+        return False
+    try:
+        if _current(link, versions) != partition.version:
+            return False
+        link.unlink()
+        _sync(link.parent)
+        _remove_old(link, versions, None)
+    finally:
+        os.close(lock)
+    return True
+
+
+def sweep(root: str | Path) -> int:
+    """Remove what killed runs left: folders in staging, and versions that no link leads to.
+
+    Returns:
+        How many.
+    """
+    base = Path(root) / STAGING
+    before = _entries(base)
+    if before:
+        _remove_abandoned(base)
+    removed = len(before - _entries(base))
+    for folder, names, files in os.walk(Path(root) / VERSIONS):
+        entries = {name for name in names if _VERSION.fullmatch(name)}
+        names[:] = [name for name in names if name not in entries]
+        if _LOCK not in files or not entries:
+            continue
+        versions = Path(folder)
+        link = Path(root) / versions.relative_to(Path(root) / VERSIONS)
+        lock = _locked(versions / _LOCK, wait=True)
+        try:
+            current = _current(link, versions)
+            before = _entries(versions)
+            _remove_old(link, versions, versions / current if current else None)
+            removed += len(before - _entries(versions))
+        finally:
+            os.close(lock)
+    return removed
+
+
+def _entries(folder: Path) -> set[str]:
+    with contextlib.suppress(FileNotFoundError):
+        return {entry.name for entry in folder.iterdir() if not entry.name.endswith(_LOCK)}
+    return set()
+
+
+def _current(link: Path, versions: Path) -> str | None:
+    """Return the version that a link leads to if this module has made the link, else None."""
+    try:
+        target = os.readlink(link)
+    except OSError:
+        return None
+    name = os.path.basename(target)
+    ours = target == os.path.relpath(versions / name, link.parent) and _VERSION.fullmatch(name) is not None
+    return name if ours and (versions / name).is_dir() else None
+
+
 def check_replaceable(root: str | Path, partition: str) -> None:
     """Check that a partition is absent or was published by this module.
 
@@ -107,9 +224,9 @@ def check_replaceable(root: str | Path, partition: str) -> None:
         raise UserError(f"{link} was not published by this application: move it away, then run again")
 
 
-def _remove_old(link: Path, versions: Path, current: Path) -> None:
+def _remove_old(link: Path, versions: Path, current: Path | None) -> None:
     for entry in versions.iterdir():
-        if entry.name not in (_LOCK, current.name):
+        if entry.name != _LOCK and entry != current:
             shutil.rmtree(entry, ignore_errors=True)
     for entry in link.parent.glob(f".{link.name}.*"):
         entry.unlink(missing_ok=True)

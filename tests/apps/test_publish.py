@@ -142,3 +142,85 @@ def test_should_make_folders_that_the_group_may_write(tmp_path: Path) -> None:
     for folder in (".staging", ".versions", f".versions/{PARTITION}", "sales", PARTITION):
         assert (tmp_path / folder).stat().st_mode & 0o070 == 0o070, folder
     assert (tmp_path / ".versions" / PARTITION / ".lock").stat().st_mode & 0o060 == 0o060
+
+
+def _versions(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / ".versions" / PARTITION).iterdir() if path.name != ".lock")
+
+
+def test_should_list_what_it_published_and_nothing_else(tmp_path: Path) -> None:
+    _publish(tmp_path, "ours")
+    (tmp_path / "sales" / "date=2026-01-16").mkdir()
+    (tmp_path / "sales" / "date=2026-01-17").symlink_to(tmp_path / PARTITION)
+    foreign = tmp_path / ".versions" / "sales" / "date=2026-01-18"
+    (foreign / "20260101T000000Z-00000000").mkdir(parents=True)
+    (foreign / ".lock").touch()
+    (tmp_path / "sales" / "date=2026-01-18").symlink_to("/etc")
+    (found,) = publish.published(tmp_path)
+    assert (found.path, [found.version], found.folder.parent) == (
+        PARTITION,
+        _versions(tmp_path),
+        tmp_path / ".versions" / PARTITION,
+    )
+    assert publish.published(tmp_path / "nowhere") == []
+
+
+def test_should_not_list_what_a_link_to_elsewhere_leads_to(tmp_path: Path) -> None:
+    _publish(tmp_path / "other", "theirs")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / ".versions").symlink_to(tmp_path / "other" / ".versions")
+    (root / "sales").symlink_to(tmp_path / "other" / "sales")
+    assert publish.published(root) == []
+
+
+def test_should_take_a_partition_away_with_all_that_it_led_to(tmp_path: Path) -> None:
+    _publish(tmp_path, "old")
+    (partition,) = publish.published(tmp_path)
+    assert publish.withdraw(tmp_path, partition)
+    assert not os.path.lexists(tmp_path / PARTITION) and _versions(tmp_path) == []
+    assert not publish.withdraw(tmp_path, partition)
+    _publish(tmp_path, "new")
+    assert (tmp_path / PARTITION / "part-0").read_text() == "new"
+
+
+def test_should_leave_a_partition_that_was_published_anew_before_it_is_taken_away(tmp_path: Path) -> None:
+    _publish(tmp_path, "old")
+    (partition,) = publish.published(tmp_path)
+    _publish(tmp_path, "new")
+    assert not publish.withdraw(tmp_path, partition)
+    assert (tmp_path / PARTITION / "part-0").read_text() == "new"
+
+
+def test_should_keep_whole_what_is_published_while_others_take_it_away(tmp_path: Path) -> None:
+    writers = [_writer(tmp_path, 100 * number, 100 * number + 15) for number in (1, 2)]
+    taken = 0
+    while any(writer.poll() is None for writer in writers):
+        for partition in publish.published(tmp_path):
+            taken += publish.withdraw(tmp_path, partition)
+    assert [writer.communicate() and writer.returncode for writer in writers] == [0, 0]
+    assert taken > 0
+    _publish(tmp_path, "the end")
+    assert len(_versions(tmp_path)) == 1 and (tmp_path / PARTITION / "part-0").read_text() == "the end"
+
+
+def test_should_publish_what_was_made_from_the_present_version_only(tmp_path: Path) -> None:
+    _publish(tmp_path, "old")
+    (old,) = publish.published(tmp_path)
+    _publish(tmp_path, "new")
+    with publish.staging(tmp_path, "day") as stage, pytest.raises(publish.Superseded):
+        (stage / "made").mkdir()
+        publish.publish(tmp_path, PARTITION, stage / "made", replaces=old.version)
+    assert (tmp_path / PARTITION / "part-0").read_text() == "new"
+
+
+def test_should_sweep_up_after_killed_runs_and_leave_the_rest(tmp_path: Path) -> None:
+    _publish(tmp_path, "text")
+    (tmp_path / ".staging" / "day-late").mkdir()
+    (tmp_path / ".versions" / PARTITION / "20260101T000000Z-00000000").mkdir()
+    with publish.staging(tmp_path, "day") as stage:
+        (tmp_path / ".staging" / "day-late").mkdir(exist_ok=True)
+        assert publish.sweep(tmp_path) == 2
+        assert stage.is_dir()
+    assert (tmp_path / PARTITION / "part-0").read_text() == "text"
+    assert publish.sweep(tmp_path) == 0 == publish.sweep(tmp_path / "nowhere")
