@@ -50,8 +50,8 @@ with DAG(
             connection = BaseHook.get_connection(CONNECTION)
         except AirflowNotFoundException:
             raise AirflowFailException(
-                f"there is no connection {CONNECTION}: make it for the shop's API "
-                "(type http, host with http:// or https://, port, the token as password), then run again"
+                f"there is no connection {CONNECTION}: make it with `airflow connections add {CONNECTION} --conn-type http "
+                "--conn-host http://<host> --conn-port <port> --conn-password <token>`, then run again"
             ) from None
         try:
             with pages.connect(connection) as client:

@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--check", action="store_true", help="only check the input file, without Spark")
     options = parser.parse_args(argv)
     date = batch.parse_date(options.date)
-    file = inputs.look(Path(options.input, f"orders_{date}.jsonl"))
+    file = look(Path(options.input, f"orders_{date}.jsonl"))
     if options.check:
         print(f"api_orders: {file.path} has {file.bytes} bytes")
         return
@@ -51,6 +51,17 @@ def main(argv: Sequence[str]) -> None:
 
 
 # START run
+def look(path: Path) -> InputFile:
+    """Look at the input file; an empty one is a day without orders, because the DAG publishes whole files only.
+
+    Raises:
+        UserError: if it is missing, a folder or unreadable.
+    """
+    if path.is_file() and not (status := path.stat()).st_size:
+        return InputFile(str(path), 0, status.st_mtime_ns)
+    return inputs.look(path)
+
+
 def run(file: InputFile, date: dt.date, output: str, max_reject_share: float) -> batch.Rows:
     """Read the day's orders and publish them.
 
@@ -67,7 +78,7 @@ def run(file: InputFile, date: dt.date, output: str, max_reject_share: float) ->
     job = batch.Job("api_orders", f"date={date}", output, (file,), max_reject_share)
     with batch.session() as spark:
         judged = transform(extract(spark, file), date)
-        parts = -(-file.bytes // BYTES_PER_FILE)
+        parts = max(1, -(-file.bytes // BYTES_PER_FILE))
         return batch.settle(spark, job, judged, REASONS, tables, main="orders", key=("order_id",), files=parts, checks=checks)
 
 

@@ -2,30 +2,44 @@
 
 Each page is a file of its own while it lasts, written whole or not at all. Once all of them are there and add up, they
 become the day's file by one rename; nobody sees half a day.
+
+Pages are of one moment if they tell the same total, hold as many orders, and carry the same X-Orders-Version. Of an API without
+that header, orders that moved from page to page are seen if one came twice; not if one was left out and another one was added.
 """
 
 from __future__ import annotations
 
+import contextlib
+import email.utils
 import json
 import os
+import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import httpx
 
-CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
+#: To connect, between two parts of an answer, and for a whole one: a server may send a byte now and then for ever.
+CONNECT_SECONDS, READ_SECONDS, ANSWER_SECONDS = 5.0, 20.0, 60.0
 TRIES, FIRST_PAUSE, LONGEST_PAUSE = 6, 0.5, 30.0
+#: How long the API may ask to wait; for longer, a task does not hold its pod.
+LONGEST_WAIT = 300.0
 PER_PAGE = 100
+VERSION = "X-Orders-Version"
 #: A page of an earlier try is good for so long: after that, orders may have changed.
 KEEP_SECONDS = 3600
 
 
 class ApiError(Exception):
     """The API refuses what it is asked, or answers what cannot be right: asking again changes nothing."""
+
+
+class _Changed(Exception):
+    """The pages are of different moments."""
 
 
 class _Again(Exception):
@@ -61,26 +75,49 @@ def pull(client: httpx.Client, date: str, folder: Path, per_second: float, sleep
     target = folder / f"orders_{date}.jsonl"
     pages = folder / f".orders_{date}.pages"
     pages.mkdir(parents=True, exist_ok=True)
-    first = page(client, date, 1, pages, per_second, sleep)
-    everything = [first]
-    for number in range(2, first["pages"] + 1):
-        everything.append(page(client, date, number, pages, per_second, sleep))
-    totals = {one["total"] for one in everything}
-    found = sum(len(one["orders"]) for one in everything)
-    if totals != {found}:
+    unfinished = pages / f".orders.{secrets.token_hex(4)}"
+    try:
+        # ASCII: a text of JSON may hold half a surrogate pair, which no UTF-8 does.
+        with open(unfinished, "w", encoding="ascii") as file:
+            for one in listing(client, date, pages, per_second, sleep):
+                file.writelines(json.dumps(order) + "\n" for order in one["orders"])
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, target)
+    except _Changed as change:
         # What is there is of different moments: the next try asks for all of it again.
-        shutil.rmtree(pages)
-        told = ", ".join(map(str, sorted(totals)))
-        raise RuntimeError(f"the orders of {date} changed while they were read: {found} came, the API told of {told}")
-    unfinished = folder / f".{target.name}.{os.getpid()}"
-    with open(unfinished, "w", encoding="utf-8") as file:
-        for one in everything:
-            file.writelines(json.dumps(order, ensure_ascii=False) + "\n" for order in one["orders"])
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, target)
-    shutil.rmtree(pages)
+        shutil.rmtree(pages, ignore_errors=True)
+        raise RuntimeError(f"the orders of {date} changed while they were read: {change}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+    shutil.rmtree(pages, ignore_errors=True)
     return target
+
+
+def listing(
+    client: httpx.Client, date: str, folder: Path, per_second: float, sleep: Callable[[float], None]
+) -> Iterator[dict[str, Any]]:
+    """Yield the pages of a day in their order; memory holds two of them.
+
+    Raises:
+        ApiError: see `page`.
+        RuntimeError: see `page`.
+        _Changed: if the pages are not of one moment.
+    """
+    first = page(client, date, 1, folder, per_second, sleep)
+    found, before = 0, set[str]()
+    for number in range(1, max(1, first["pages"]) + 1):
+        one = first if number == 1 else page(client, date, number, folder, per_second, sleep)
+        for name in ("total", "pages", "version"):
+            if one.get(name) != first.get(name):
+                raise _Changed(f"page 1 told of {name} {first.get(name)}, page {number} of {one.get(name)}")
+        orders = {json.dumps(order, sort_keys=True) for order in one["orders"]}
+        if first.get("version") is None and not before.isdisjoint(orders):
+            raise _Changed(f"page {number} has an order of the page before")
+        found, before = found + len(one["orders"]), orders
+        yield one
+    if found != first["total"]:
+        raise _Changed(f"{found} came, the API told of {first['total']}")
 
 
 def page(
@@ -96,14 +133,17 @@ def page(
 
     file = folder / f"page-{number:05d}.json"
     if file.is_file() and time.time() - file.stat().st_mtime < KEEP_SECONDS:
-        kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return kept
+        # A node that crashed may have left a file without its content.
+        with contextlib.suppress(ValueError):
+            kept: dict[str, Any] = json.loads(file.read_text(encoding="ascii"))
+            return kept
     growing = tenacity.wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE)
 
     def pause(state: tenacity.RetryCallState) -> float:
         problem = state.outcome.exception() if state.outcome else None
         asked = getattr(problem, "seconds", None)
-        seconds = growing(state) if asked is None else min(asked, LONGEST_PAUSE)
+        # A short pause must not break the rate either.
+        seconds = max(1 / per_second, growing(state) if asked is None else asked)
         print(f"page {number}, try {state.attempt_number} of {TRIES}: {problem}; once more in {seconds:.1f} s")
         return float(seconds)
 
@@ -118,8 +158,8 @@ def page(
         found = again(ask, client, date, number)
     except _Again as problem:
         raise RuntimeError(f"page {number} of the orders of {date} did not come in {TRIES} tries: {problem}") from problem
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+    unfinished = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    unfinished.write_text(json.dumps(found), encoding="ascii")
     os.replace(unfinished, file)
     sleep(1 / per_second)
     return found
@@ -128,32 +168,46 @@ def page(
 def ask(client: httpx.Client, date: str, number: int) -> dict[str, Any]:
     """Ask for one page, once.
 
+    Returns:
+        page, pages, total, orders, and version: what the API's header of that name says, None without one.
+
     Raises:
         ApiError: for an answer that the same question will get again.
-        _Again: for one that it may not.
+        RuntimeError: if the API asks to wait for longer than LONGEST_WAIT.
+        _Again: for an answer that may be another one next time.
     """
     import httpx
 
+    end, parts = time.monotonic() + ANSWER_SECONDS, []
     try:
-        answer = client.get("/orders", params={"date": date, "page": number, "per_page": PER_PAGE})
+        with client.stream("GET", "/orders", params={"date": date, "page": number, "per_page": PER_PAGE}) as answer:
+            for part in answer.iter_bytes():
+                parts.append(part)
+                if time.monotonic() > end:
+                    raise _Again(f"no whole answer within {ANSWER_SECONDS:g} s")
     except httpx.TimeoutException:
         raise _Again(f"no answer within {READ_SECONDS:g} s") from None
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         raise _Again(f"the connection broke: {error}") from None
+    data = b"".join(parts)
+    beginning = data[:200].decode(errors="replace")
     if answer.status_code == 429 or answer.status_code >= 500:
-        raise _Again(f"the API answered {answer.status_code}", _seconds(answer.headers.get("Retry-After")))
+        seconds = _seconds(answer.headers.get("Retry-After"))
+        if seconds is not None and seconds > LONGEST_WAIT:
+            raise RuntimeError(f"the API asks to wait {seconds:.0f} s, longer than {LONGEST_WAIT:g} s: try again after that")
+        raise _Again(f"the API answered {answer.status_code}", seconds)
     if answer.status_code in (401, 403):
         raise ApiError(f"the API refuses the token ({answer.status_code}): mend the password of the connection, then run again")
-    if answer.is_error:
-        raise ApiError(f"the API answered {answer.status_code} to page {number}: {answer.text[:200]}")
+    if not answer.is_success:
+        raise ApiError(f"the API answered {answer.status_code} to page {number}: {beginning}")
     try:
-        body = answer.json()
-        if not (isinstance(body["orders"], list) and body["page"] == number and body["pages"] >= 0 and body["total"] >= 0):
-            raise ValueError("page, pages, total and orders do not fit")
-    except (ValueError, KeyError, TypeError):
-        raise ApiError(f"page {number} is not what the API's pages look like: {answer.text[:200]!r}") from None
-    found: dict[str, Any] = body
-    return found
+        body = json.loads(data)
+    except ValueError:
+        # An answer without a length that was cut off looks like this, and the page of a proxy that lasts for seconds.
+        raise _Again(f"the answer is no JSON: {beginning!r}") from None
+    if not _is_page(body, number):
+        raise ApiError(f"page {number} is not what the API's pages look like: {beginning!r}")
+    return {name: body[name] for name in ("page", "pages", "total", "orders")} | {"version": answer.headers.get(VERSION)}
 
 
 def connect(connection: Any) -> httpx.Client:
@@ -161,17 +215,36 @@ def connect(connection: Any) -> httpx.Client:
 
     Args:
         connection: Airflow's: host with http:// or https://, port; the password is the token.
+
+    Raises:
+        ApiError: if the host or the token is missing, or the token cannot be one.
     """
     import httpx
 
+    token = (connection.password or "").strip()
+    if not connection.host:
+        raise ApiError("the connection names no host: give it the API's address, such as http://shop-api, then run again")
+    # httpx would tell a token that fits in no header in its error.
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ApiError("the connection's password is no token: give it the API's, without blanks, then run again")
     scheme, _, host = connection.host.rpartition("://")
     address = f"{scheme or connection.schema or 'https'}://{host}" + (f":{connection.port}" if connection.port else "")
     timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-    return httpx.Client(base_url=address, timeout=timeout, headers={"Authorization": f"Bearer {connection.password}"})
+    return httpx.Client(base_url=address, timeout=timeout, headers={"Authorization": f"Bearer {token}"})
+
+
+def _is_page(body: Any, number: int) -> bool:
+    if not isinstance(body, dict) or not isinstance(body.get("orders"), list):
+        return False
+    numbers = [body.get(name) for name in ("page", "pages", "total")]
+    # More pages than orders would be asked for until the task's time is over.
+    return all(type(one) is int for one in numbers) and numbers[0] == number and 0 <= numbers[1] <= max(1, numbers[2])
 
 
 def _seconds(text: str | None) -> float | None:
-    try:
+    """Return what a Retry-After says: seconds, or a date."""
+    with contextlib.suppress(ValueError):
         return max(0.0, float(text or ""))
-    except ValueError:
-        return None
+    with contextlib.suppress(ValueError):
+        return max(0.0, email.utils.parsedate_to_datetime(text or "").timestamp() - time.time())
+    return None

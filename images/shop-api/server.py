@@ -5,14 +5,18 @@
     GET /orders?date=2026-01-15&page=1&per_page=100      Authorization: Bearer secret
     {"page": 1, "pages": 10, "total": 1000, "orders": [{"order_id": 1, …}, …]}
 
-More than --rate requests within a second are answered by 429 with Retry-After. Tests ask for faults with POST /faults and
-a JSON object; see FAULTS. Needs nothing but the standard library.
+More than --rate requests within a second are answered by 429 with Retry-After. The header X-Orders-Version is the same on
+every page for as long as the day's orders do not change. Tests ask for faults with POST /faults and a JSON object; see FAULTS.
+Needs nothing but the standard library.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime as dt
+import functools
+import hashlib
 import hmac
 import json
 import os
@@ -24,8 +28,21 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 #: page → how often it is answered by 500 first; pages that hang; pages that are cut off once; pages that are no JSON;
-#: a field that is left out of every order; how much larger `total` is from page 2 on.
-FAULTS: dict[str, Any] = {"errors": {}, "hang": [], "cut": [], "garbage": [], "missing": None, "grow": 0}
+#: a field that is left out of every order, and one of every page; how much larger `total` is from page 2 on; how many orders
+#: are gone before page 2, with as many new ones behind them (below 0: before them); whether there is a version; pages that
+#: come a byte at a time.
+FAULTS: dict[str, Any] = {
+    "errors": {},
+    "hang": [],
+    "cut": [],
+    "garbage": [],
+    "missing": None,
+    "without": None,
+    "grow": 0,
+    "shift": 0,
+    "version": True,
+    "drip": [],
+}
 STATUSES = ("paid", "paid", "paid", "shipped", "shipped", "cancelled", "refunded")
 
 
@@ -51,6 +68,21 @@ def orders(day: str, number: int, seed: int = 7) -> list[dict[str, Any]]:
         }
         for one in range(1, number + 1)
     ]
+
+
+@functools.lru_cache(maxsize=4)
+def listing(day: str, number: int, shift: int = 0) -> tuple[list[dict[str, Any]], str]:
+    """Return a day's orders and their version.
+
+    Args:
+        day: YYYY-MM-DD.
+        number: how many orders.
+        shift: how many of the first ones are gone, with as many new ones at the end; below 0, of the last ones, with as many
+            new ones at the beginning.
+    """
+    more = orders(day, number + abs(shift))
+    found = more[shift:] if shift >= 0 else more[number:] + more[: number + shift]
+    return found, hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
 
 
 class Api(ThreadingHTTPServer):
@@ -108,8 +140,10 @@ class Handler(BaseHTTPRequestHandler):
         try:
             day = dt.date.fromisoformat(query["date"]).isoformat()
             page, size = int(query.get("page", 1)), int(query.get("per_page", 100))
+            if page < 1 or not 1 <= size <= 1_000:
+                raise ValueError
         except (KeyError, ValueError):
-            return self._answer(400, {"error": "date=YYYY-MM-DD, page and per_page are numbers"})
+            return self._answer(400, {"error": "date=YYYY-MM-DD, page from 1, per_page 1 to 1000"})
         if url.path != "/orders":
             return self._answer(404, {"error": f"there is no {url.path}"})
         self.server.asked.append((day, page))
@@ -123,18 +157,30 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer(500, {"error": "something broke"})
         if page in faults["hang"]:
             time.sleep(3600)
-        found = orders(day, self.server.number)
+        found, version = listing(day, self.server.number, faults["shift"] if page > 1 else 0)
         total = len(found) + (faults["grow"] if page > 1 else 0)
         items = found[(page - 1) * size : page * size]
         if faults["missing"]:
             items = [{key: value for key, value in item.items() if key != faults["missing"]} for item in items]
         body = {"page": page, "pages": -(-len(found) // size), "total": total, "orders": items}
+        body.pop(faults["without"], None)
         if page in faults["cut"]:
             faults["cut"].remove(page)
             return self._cut(json.dumps(body).encode())
         if page in faults["garbage"]:
             return self._send(200, b"<html>maintenance</html>", {"Content-Type": "text/html"})
-        self._answer(200, body)
+        if page in faults["drip"]:
+            return self._drip()
+        self._answer(200, body, {"X-Orders-Version": version} if faults["version"] else {})
+
+    def _drip(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b" ")
+                time.sleep(0.02)
 
     def _cut(self, data: bytes) -> None:
         self.send_response(200)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +13,9 @@ import api_orders
 import inputs
 import pytest
 from errors import UserError
-from sales_cases import DAY
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sales_cases import APPS, DAY
 
 if TYPE_CHECKING:
     import batch
@@ -70,6 +74,55 @@ def test_should_publish_nothing_if_a_field_of_the_api_has_another_name(on_shared
     with pytest.raises(UserError, match=r"9 of 9 rows were rejected .*: 9 missing_value"):
         _run(tmp_path, *renamed, max_reject_share=0.1)
     assert not (tmp_path / RESULT).exists()
+
+
+def test_should_publish_empty_tables_for_a_day_without_orders(on_shared_session: SparkSession, tmp_path: Path) -> None:
+    file = tmp_path / "orders_2026-01-15.jsonl"
+    file.touch()
+    rows = api_orders.run(api_orders.look(file), DAY, str(tmp_path), 0)
+    assert (rows.read, rows.written) == (0, 0)
+    assert (tmp_path / RESULT / "_SUCCESS").exists()
+    assert _table(tmp_path, "orders") == _table(tmp_path, "by_status") == []
+
+
+def test_should_write_the_same_bytes_again_and_the_orders_of_the_api_exactly(
+    on_shared_session: SparkSession, tmp_path: Path
+) -> None:
+    spec = importlib.util.spec_from_file_location("shop_api", APPS.parent / "images/shop-api/server.py")
+    assert spec and spec.loader
+    shop = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(shop)
+    orders = shop.orders("2026-01-15", 400)
+    hashes = []
+    for shuffled in (orders + orders[:30], orders[:30] + orders[::-1]):
+        rows = _run(tmp_path, *shuffled)
+        assert (rows.read, rows.written, rows.rejected, rows.duplicates) == (430, 400, 0, 30)
+        parts = sorted((tmp_path / RESULT).rglob("part-*"))
+        hashes.append([(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in parts])
+    assert hashes[0] == hashes[1]
+    found = {row["order_id"]: (row["customer_id"], row["status"], str(row["amount"])) for row in _table(tmp_path, "orders")}
+    assert found == {order["order_id"]: (order["customer_id"], order["status"], order["amount"]) for order in orders}
+    assert sum(row["amount"] for row in _table(tmp_path, "by_status")) == sum(Decimal(order["amount"]) for order in orders)
+
+
+#: Values that an API may send in any field.
+VALUE = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=5),
+    st.just([1]), st.just({"a": 1}), st.sampled_from(["1", "-0.01", "1e3", "2026-01-15", "2026-01-15T10:00:00Z"]),
+)  # fmt: skip
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(api_orders.COLUMNS), VALUE), min_size=60, max_size=60))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+def test_should_lose_no_order_whatever_its_fields_hold(spark: SparkSession, changes: list[dict[str, Any]]) -> None:
+    lines = [json.dumps({**GOOD, "order_id": number, **change}) for number, change in enumerate(changes)]
+    judged = api_orders.transform(spark.createDataFrame([(line,) for line in lines], "value string"), DAY).collect()
+    assert sorted(row.line for row in judged) == sorted(lines)
+    assert {row.reason for row in judged} <= {None, *api_orders.REASONS}
+    for row in judged:
+        if row.reason is None:
+            assert row.amount >= 0 and row.created_at.date() == DAY and all(row[name] != "" for name in api_orders.COLUMNS)
+            assert None not in [row[name] for name in api_orders.COLUMNS], row
 
 
 def test_should_check_the_file_without_spark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

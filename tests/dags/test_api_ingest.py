@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import email.utils
 import importlib.util
 import json
 import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +22,8 @@ from typing import Any
 import api_ingest
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pipelines import pages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,6 +125,12 @@ def test_should_end_within_its_time_limits_if_the_api_never_answers(
     assert api.asked == [(DAY, 1)] * 6
 
 
+def test_should_give_up_in_a_sentence_if_the_answer_stays_no_json(api: Any, tmp_path: Path) -> None:
+    api.faults |= {"garbage": [2]}
+    with pytest.raises(RuntimeError, match=r"page 2 .* in 6 tries: the answer is no JSON: '<html>maintenance</html>'"):
+        _pull(api, tmp_path)
+
+
 def test_should_end_at_once_if_nobody_listens(tmp_path: Path) -> None:
     nobody = SimpleNamespace(server_address=("127.0.0.1", 1))
     with pytest.raises(RuntimeError, match="the connection broke"):
@@ -124,15 +139,221 @@ def test_should_end_at_once_if_nobody_listens(tmp_path: Path) -> None:
 
 def test_should_refuse_orders_that_changed_while_they_were_read(api: Any, tmp_path: Path) -> None:
     api.faults |= {"grow": 1}
-    with pytest.raises(RuntimeError, match="changed while they were read: 250 came, the API told of 250, 251"):
+    with pytest.raises(RuntimeError, match="changed while they were read: page 1 told of total 250, page 2 of 251"):
         _pull(api, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
+    ("faults", "sentence"),
+    [
+        ({"shift": 1}, "page 1 told of version .*, page 2 of"),
+        ({"shift": -1}, "page 1 told of version .*, page 2 of"),
+        ({"shift": -1, "version": False}, "page 2 has an order of the page before"),
+    ],
+    ids=["one left out", "one twice", "one twice, without a version"],
+)
+def test_should_refuse_pages_of_different_moments_with_the_same_total(
+    api: Any, tmp_path: Path, faults: dict[str, Any], sentence: str
+) -> None:
+    api.faults |= faults
+    with pytest.raises(RuntimeError, match=f"changed while they were read: {sentence}"):
+        _pull(api, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    api.faults |= SHOP.FAULTS
+    api.asked.clear()
+    file, _ = _pull(api, tmp_path)
+    assert _orders(file) == SHOP.orders(DAY, 250)
+    assert [number for _, number in api.asked] == [1, 2, 3]
+
+
+def test_should_refuse_kept_pages_if_the_orders_changed_between_two_tries(api: Any, tmp_path: Path) -> None:
+    api.faults |= {"errors": {"2": 6}, "shift": 1}
+    with pytest.raises(RuntimeError, match="did not come in 6 tries"):
+        _pull(api, tmp_path)
+    with pytest.raises(RuntimeError, match="changed while they were read"):
+        _pull(api, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_should_go_on_behind_the_last_whole_page_if_it_is_killed(api: Any, tmp_path: Path) -> None:
+    script = """
+import sys, types, pathlib
+from pipelines import pages
+connection = types.SimpleNamespace(host="http://127.0.0.1", port=int(sys.argv[1]), schema="", password=sys.argv[2])
+with pages.connect(connection) as client:
+    pages.pull(client, sys.argv[3], pathlib.Path(sys.argv[4]), 1000)
+"""
+    api.faults |= {"hang": [3]}
+    command = [sys.executable, "-c", script, str(api.server_address[1]), TOKEN, DAY, str(tmp_path)]
+    killed = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT / "dags")})
+    deadline = time.monotonic() + 60
+    while (DAY, 3) not in api.asked and killed.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    assert not list(tmp_path.glob("orders_*"))
+    api.faults |= {"hang": []}
+    api.asked.clear()
+    file, _ = _pull(api, tmp_path)
+    assert api.asked == [(DAY, 3)]
+    assert _orders(file) == SHOP.orders(DAY, 250)
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+def test_should_ask_again_for_a_page_that_a_crash_left_without_content(api: Any, tmp_path: Path) -> None:
+    pages_folder = tmp_path / f".orders_{DAY}.pages"
+    pages_folder.mkdir()
+    (pages_folder / "page-00002.json").write_text("")
+    file, _ = _pull(api, tmp_path)
+    assert _orders(file) == SHOP.orders(DAY, 250)
+
+
+def test_should_write_an_empty_file_for_a_day_without_orders(api: Any, tmp_path: Path) -> None:
+    api.number = 0
+    file, _ = _pull(api, tmp_path)
+    assert file.read_bytes() == b""
+
+
+def test_should_end_within_its_time_limits_if_the_answer_never_ends(
+    api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.faults |= {"drip": [1]}
+    monkeypatch.setattr(pages, "ANSWER_SECONDS", 0.2)
+    with pytest.raises(RuntimeError, match=r"page 1 .* did not come in 6 tries: no whole answer within 0.2 s"):
+        _pull(api, tmp_path)
+
+
+#: What holds for any API of this kind, by what a listener says that answers nothing else.
+ONE = json.dumps({"page": 1, "pages": 1, "total": 1, "orders": [{"order_id": 1}]})
+
+
+@pytest.fixture
+def says() -> Iterator[Callable[..., Any]]:
+    """Serve answers in their order, a connection each: says(answer, …)."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve(*answers: str) -> Any:
+        def answer() -> None:
+            for text in answers:
+                connection, _ = listener.accept()
+                connection.recv(65_536)
+                connection.sendall(text.encode())
+                connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        return SimpleNamespace(server_address=listener.getsockname())
+
+    yield serve
+    listener.close()
+
+
+def _answer(body: str = ONE, status: str = "200 OK", **headers: str) -> str:
+    lines = [
+        f"HTTP/1.1 {status}",
+        "Connection: close",
+        *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
+    ]
+    return "\r\n".join([*lines, "", body])
+
+
+def test_should_wait_as_long_as_the_api_asks_by_seconds_or_by_a_date(says: Any, tmp_path: Path) -> None:
+    later = email.utils.formatdate(time.time() + 100, usegmt=True)
+    busy = [_answer("", "429 Too Many Requests", Retry_After="120"), _answer("", "503 Unavailable", Retry_After=later)]
+    _, pauses = _pull(says(*busy, _answer()), tmp_path)
+    assert pauses[0] == 120
+    assert 90 < pauses[1] <= 100
+
+
+def test_should_not_hold_its_pod_if_the_api_asks_to_wait_for_long(says: Any, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="the API asks to wait 3600 s, longer than 300 s"):
+        _pull(says(_answer("", "429 Too Many Requests", Retry_After="3600")), tmp_path)
+
+
+def test_should_keep_within_the_rate_while_it_tries_again(says: Any, tmp_path: Path) -> None:
+    broken = _answer("", "500 Broken", Retry_After="0")
+    _, pauses = _pull(says(broken, broken, _answer()), tmp_path, per_second=0.01)
+    assert pauses == [100, 100, 100]
+
+
+def test_should_ask_again_if_an_answer_without_a_length_is_cut_off(says: Any, tmp_path: Path) -> None:
+    file, _ = _pull(says(_answer(ONE[:-9]), _answer()), tmp_path)
+    assert _orders(file) == [{"order_id": 1}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (_answer("", "302 Found", Location="/login"), "the API answered 302 to page 1"),
+        (_answer("no such day", "404 Not Found"), "the API answered 404 to page 1: no such day"),
+        (_answer(ONE.replace('"pages": 1', '"pages": 2.5')), "page 1 is not what the API's pages look like"),
+        (_answer(ONE.replace('"pages": 1', '"pages": 1000000')), "page 1 is not what the API's pages look like"),
+        (_answer(ONE.replace('"page": 1', '"page": 2')), "page 1 is not what the API's pages look like"),
+        (_answer(ONE.replace('"orders"', '"items"')), "page 1 is not what the API's pages look like"),
+        (_answer("[]"), "page 1 is not what the API's pages look like"),
+    ],
+)
+def test_should_end_at_once_for_an_answer_that_cannot_be_right(says: Any, tmp_path: Path, answer: str, sentence: str) -> None:
+    with pytest.raises(pages.ApiError, match=sentence):
+        _pull(says(answer), tmp_path)
+
+
+def test_should_keep_a_text_that_no_encoding_holds(says: Any, tmp_path: Path) -> None:
+    order = {"order_id": 1, "note": "\ud800 한\u2028글"}
+    file, _ = _pull(says(_answer(ONE.replace('{"order_id": 1}', json.dumps(order)))), tmp_path)
+    assert [json.loads(line) for line in file.read_bytes().split(b"\n") if line] == [order]
+
+
+@pytest.mark.parametrize("token", ["hidden token", "hidden\ntoken", "hidden-tökén", "", None])
+def test_should_refuse_what_is_no_token_without_telling_it(api: Any, tmp_path: Path, token: Any) -> None:
+    with pytest.raises(pages.ApiError, match="the connection's password is no token") as refused:
+        _pull(api, tmp_path, token)
+    assert "hidden" not in str(refused.value)
+    assert api.asked == []
+
+
+def test_should_take_a_token_with_the_line_end_of_a_file(api: Any, tmp_path: Path) -> None:
+    assert len(_orders(_pull(api, tmp_path, TOKEN + "\n")[0])) == 250
+
+
+def test_should_say_that_the_connection_names_no_host() -> None:
+    with pytest.raises(pages.ApiError, match="the connection names no host"):
+        pages.connect(SimpleNamespace(host=None, port=None, schema=None, password=TOKEN))
+
+
+PAGE = st.integers(1, 3)
+TROUBLE = st.fixed_dictionaries(
+    {
+        "errors": st.dictionaries(PAGE.map(str), st.integers(1, 8)),
+        "cut": st.lists(PAGE, max_size=3),
+        "garbage": st.lists(PAGE, max_size=1),
+        "grow": st.integers(-1, 1),
+        "shift": st.integers(-2, 2),
+    }
+)
+
+
+@given(st.lists(TROUBLE, min_size=1, max_size=3))
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_should_have_exactly_the_orders_of_the_day_or_nothing_whatever_goes_wrong(api: Any, troubles: list[Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for trouble in troubles:
+            api.faults |= json.loads(json.dumps(SHOP.FAULTS | trouble))
+            with contextlib.suppress(RuntimeError):
+                _pull(api, Path(folder))
+            file = Path(folder, f"orders_{DAY}.jsonl")
+            assert not file.exists() or _orders(file) in [SHOP.listing(DAY, 250, shift)[0] for shift in range(-2, 3)]
+        api.faults |= json.loads(json.dumps(SHOP.FAULTS))
+        with contextlib.suppress(RuntimeError):
+            # Pages that were kept may turn out to be of another moment once.
+            _pull(api, Path(folder))
+        assert _orders(_pull(api, Path(folder))[0]) == SHOP.orders(DAY, 250)
+
+
+@pytest.mark.parametrize(
     ("faults", "token", "sentence"),
     [
-        ({"garbage": [2]}, TOKEN, "page 2 is not what the API's pages look like: '<html>maintenance</html>'"),
+        ({"without": "total"}, TOKEN, "page 1 is not what the API's pages look like: '{.*'"),
         ({}, "wrong", r"the API refuses the token \(401\): mend the password of the connection"),
     ],
 )
@@ -172,7 +393,7 @@ def test_should_return_the_day_once_its_file_is_there(task: Any, tmp_path: Path)
 def test_should_fail_without_retry_if_the_api_refuses_or_there_is_no_connection(
     api: Any, task: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api.faults |= {"garbage": [1]}
+    api.faults |= {"without": "orders"}
     with pytest.raises(AirflowFailException, match="is not what the API's pages look like"):
         task()
 
@@ -180,7 +401,9 @@ def test_should_fail_without_retry_if_the_api_refuses_or_there_is_no_connection(
         raise AirflowNotFoundException(name)
 
     monkeypatch.setattr(api_ingest.BaseHook, "get_connection", missing)
-    with pytest.raises(AirflowFailException, match="there is no connection shop_api: make it"):
+    with pytest.raises(
+        AirflowFailException, match="there is no connection shop_api: make it with `airflow connections add shop_api "
+    ):
         task()
 
 
