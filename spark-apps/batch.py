@@ -37,9 +37,11 @@ TIME_ZONE = "Asia/Seoul"
 #: Settings that the result depends on, so that it is the same on a laptop, a cluster and a Connect server.
 CONF = {
     "spark.sql.session.timeZone": TIME_ZONE,
-    "spark.sql.files.maxPartitionBytes": str(32 * 2**20),
+    "spark.sql.files.maxPartitionBytes": str(64 * 2**20),
     "spark.sql.files.minPartitionNum": "1",
     "spark.sql.debug.maxToStringFields": "200",
+    # A writer a reason at the same time: without it every row is sorted by its reason first.
+    "spark.sql.maxConcurrentOutputFileWriters": "16",
     "spark.sql.parquet.compression.codec": "snappy",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.hadoop.fs.permissions.umask-mode": "002",
@@ -195,6 +197,7 @@ def settle(
     main: str = "",
     key: Sequence[str] = (),
     files: int = 1,
+    as_read: bool = False,
     checks: Callable[[Mapping[str, DataFrame]], Mapping[str, Column]] | None = None,
 ) -> Rows:
     """Publish the rejected rows, then the good rows and what is computed from them.
@@ -210,6 +213,8 @@ def settle(
         key: columns that tell a row; of rows with the same key one is kept, the first in the order of all columns.
             Empty: every row is kept.
         files: how many Parquet files the main table has at most; each other table has one.
+        as_read: keep the main table's rows in the order and the parts they were read in, instead of sorted: no row is
+            shuffled. For files, whose parts are always the same, and a key whose first column almost tells a row.
         checks: returns by a sentence what must hold for a table: `{"sessions: every session has a request": condition}`,
             a condition over all rows that is null or true for a good one; the part before the colon names the table.
 
@@ -225,17 +230,21 @@ def settle(
     publish.check_replaceable(job.output, job.quarantine)
     label = job.result.replace("/", ".")
     with disk_full_is_a_sentence(job.output), publish.staging(job.output, label) as stage:
-        rows = frames.write_rejects(judged, reasons, stage / "quarantine")
+        judged_folder, result = stage / "judged", stage / "result"
+        rows = frames.write_judged(judged, reasons, judged_folder)
         check_unchanged(job.inputs)
+        frames.write_rejects(judged, rows, judged_folder, stage / "quarantine")
         write_manifest(stage / "quarantine", manifest(spark, job, rows))
         quarantine = publish.publish(job.output, job.quarantine, stage / "quarantine")
         check_share(rows, job.max_reject_share, str(quarantine))
 
-        result = stage / "result"
         if main:
             result.mkdir()
-        good = judged.where(judged["reason"].isNull()).drop("line", "reason")
-        duplicates = frames.write_once(good, result / main, key, files)
+        good = frames.good_rows(judged, judged_folder)
+        if as_read:
+            duplicates = frames.keep_first(good, frames.good_folder(judged_folder), result / main, key)
+        else:
+            duplicates = frames.write_once(good, result / main, key, files)
         written = frames.count(result / main)
         rows = Rows(rows.read, rows.rejects, duplicates, written).check()
         check_unchanged(job.inputs)

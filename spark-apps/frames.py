@@ -17,6 +17,9 @@ import parquet_footer
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
+#: Up to so many rows, one side of a join is sent to every executor: 8 MB of numbers.
+BROADCAST_ROWS = 1_000_000
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -46,11 +49,13 @@ class Rows:
         return self
 
 
-def write_rejects(judged: DataFrame, reasons: Sequence[str], folder: Path) -> Rows:
-    """Write the rejected rows as JSON lines and count the rows: one pass, without a shuffle.
+def write_judged(judged: DataFrame, reasons: Sequence[str], folder: Path) -> Rows:
+    """Write judged rows apart by their reason and count them: the input is read and parsed once.
+
+    A rejected row's line takes the place of its first text column, so that good rows need no column for it.
 
     Args:
-        judged: rows with the columns line and reason.
+        judged: rows with two columns more: line, and reason, null for a good row.
         reasons: every reason there is.
         folder: where to write; must not exist.
 
@@ -62,13 +67,98 @@ def write_rejects(judged: DataFrame, reasons: Sequence[str], folder: Path) -> Ro
 
     seen = Observation("rows")
     counts = [F.count_if(F.col("reason") == reason).alias(reason) for reason in reasons]
-    rejected = judged.observe(seen, F.count(F.lit(1)).alias("read"), *counts).where(F.col("reason").isNotNull())
-    # JSON holds only valid text: the bytes that are not UTF-8 are kept beside it.
-    line_hex = F.when(F.col("reason") == "not_utf8", F.hex(F.col("line").cast("binary")))
-    rejected.select("reason", "line", line_hex.alias("line_hex")).write.json(str(folder))
-    name_parts(folder)
+    counted = judged.observe(seen, F.count(F.lit(1)).alias("read"), *counts)
+    carrier = _carrier(judged)
+    carried = F.when(F.col("reason").isNull(), F.col(carrier)).otherwise(F.col("line")).alias(carrier)
+    columns = [carried if name == carrier else F.col(name) for name in judged.columns if name != "line"]
+    counted.select(*columns).write.partitionBy("reason").parquet(str(folder))
     found: dict[str, int] = dict(seen.get)
     return Rows(found.pop("read"), {reason: number for reason, number in found.items() if number})
+
+
+def write_rejects(judged: DataFrame, rows: Rows, source: Path, folder: Path) -> None:
+    """Write the rejected rows as JSON lines.
+
+    Args:
+        judged: the rows that `write_judged` wrote, for their columns.
+        rows: what it returned.
+        source: the folder it wrote.
+        folder: where to write; must not exist.
+    """
+    from pyspark.sql import functions as F
+
+    folder.mkdir()
+    for number, reason in enumerate(sorted(rows.rejects)):
+        schema = f"`{_carrier(judged)}` string"
+        lines = judged.sparkSession.read.schema(schema).parquet(str(source / f"reason={reason}")).toDF("line")
+        # JSON holds only valid text: the bytes that are not UTF-8 are kept beside it.
+        line_hex = [F.hex(F.col("line").cast("binary")).alias("line_hex")] if reason == "not_utf8" else []
+        part = folder.with_name(f"{folder.name}.{reason}")
+        lines.select(F.lit(reason).alias("reason"), "line", *line_hex).coalesce(1).write.json(str(part))
+        name_parts(part)
+        for path in part.glob("part-*"):
+            path.rename(folder / f"part-{number:05d}.json")
+    (folder / "_SUCCESS").touch()
+
+
+def good_rows(judged: DataFrame, source: Path) -> DataFrame:
+    """Return the good rows that `write_judged` wrote.
+
+    Args:
+        judged: what was written, for its columns.
+        source: the folder.
+    """
+    good = judged.drop("line", "reason").schema
+    folder = good_folder(source)
+    folder.mkdir(exist_ok=True)
+    return judged.sparkSession.read.schema(good).parquet(str(folder))
+
+
+def good_folder(source: Path) -> Path:
+    """Return where `write_judged` has put the good rows: Spark's name for a partition of nulls."""
+    return source / "reason=__HIVE_DEFAULT_PARTITION__"
+
+
+def keep_first(good: DataFrame, source: Path, folder: Path, key: Sequence[str]) -> int:
+    """Make the files of good rows a table as they are, or without the copies among them.
+
+    Rows are not shuffled: of each, the first column of the key alone is compared, and only those that share it are looked at
+    whole. The files are written again only if there are copies.
+
+    Args:
+        good: the rows of the files.
+        source: where they are.
+        folder: where they go; must not exist.
+        key: columns that tell a row, the first one almost by itself; of rows with the same key the first stays.
+
+    Returns:
+        How many rows were left out.
+    """
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    shared = good.groupBy(key[0]).count().where(F.col("count") > 1).select(key[0]).persist()
+    placed = good.select("*", F.col("_metadata.file_name").alias("file"), F.col("_metadata.row_index").alias("row"))
+    order = Window.partitionBy(*key).orderBy("file", "row")
+    several = placed.join(_small(shared), key[0], how="left_semi").withColumn("number", F.row_number().over(order))
+    copies = several.where(F.col("number") > 1).select("file", "row").persist()
+    found = copies.count() if shared.count() else 0
+    if found:
+        without = placed.join(_small(copies), ["file", "row"], how="left_anti").select(*good.columns)
+        _write_parquet(without, folder)
+    else:
+        source.rename(folder)
+        (folder / "_SUCCESS").touch()
+        _normalise(folder, good.columns)
+    copies.unpersist()
+    shared.unpersist()
+    return found
+
+
+def _small(frame: DataFrame) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    return F.broadcast(frame) if frame.count() <= BROADCAST_ROWS else frame
 
 
 def write_once(good: DataFrame, folder: Path, key: Sequence[str], files: int) -> int:
@@ -77,7 +167,7 @@ def write_once(good: DataFrame, folder: Path, key: Sequence[str], files: int) ->
     Args:
         good: the rows.
         folder: where to write; must not exist.
-        key: see `settle`.
+        key: columns that tell a row; empty: every row is kept.
         files: how many files to write at most.
 
     Returns:
@@ -185,7 +275,15 @@ def any_of(conditions: Iterable[Column]) -> Column:
 
 def _write_parquet(frame: DataFrame, folder: Path) -> None:
     frame.write.parquet(str(folder))
+    _normalise(folder, frame.columns)
+
+
+def _normalise(folder: Path, columns: list[str]) -> None:
     name_parts(folder)
     for path in folder.glob("part-*"):
-        if not parquet_footer.sort_encodings(path, frame.columns, footer(path).num_row_groups):
+        if not parquet_footer.sort_encodings(path, columns, footer(path).num_row_groups):
             print(f"warning: {path.name} has an unknown footer: its bytes may differ next time")
+
+
+def _carrier(judged: DataFrame) -> str:
+    return next(name for name, kind in judged.dtypes if kind == "string" and name not in ("line", "reason"))

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 REASONS = ("not_utf8", "wrong_columns", "missing_value", "wrong_type", "out_of_range", "wrong_date")
 MAX_QUANTITY = 9_999
-# A Parquet file for each 64 MiB of CSV: the number of files must not depend on the size of the cluster.
-BYTES_PER_FILE = 64 * 2**20
 
 
 def main(argv: Sequence[str]) -> None:
@@ -64,10 +62,9 @@ def run(file: SalesFile, date: dt.date, output: str, max_reject_share: float) ->
         RuntimeError: if the counts do not add up.
     """
     job = batch.Job("sales", f"date={date}", output, (file,), max_reject_share)
-    files = -(-file.bytes // BYTES_PER_FILE)
     with batch.session() as spark:
         judged = transform(extract(spark, file), date)
-        return batch.settle(spark, job, judged, REASONS, key=sales_input.COLUMNS, files=files)
+        return batch.settle(spark, job, judged, REASONS, key=sales_input.COLUMNS, as_read=True)
 
 
 def extract(spark: SparkSession, file: SalesFile) -> DataFrame:

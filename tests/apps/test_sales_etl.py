@@ -87,9 +87,8 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
 
 
 @pytest.fixture
-def two_files(monkeypatch: pytest.MonkeyPatch, spark: SparkSession) -> Iterator[None]:
+def two_files(spark: SparkSession) -> Iterator[None]:
     """Make small inputs behave like large ones: several splits, several Parquet files."""
-    monkeypatch.setattr(sales_etl, "BYTES_PER_FILE", 2**20)
     spark.conf.set("spark.sql.files.maxPartitionBytes", str(2**19))
     yield
     spark.conf.set("spark.sql.files.maxPartitionBytes", batch.CONF["spark.sql.files.maxPartitionBytes"])
