@@ -77,6 +77,9 @@ bench-operator: $(VENV)/.ready ## What a submission costs, beside spark-submit's
 	@PYTHONPATH=scripts:tests/bench:operator $(VENV)/bin/python tests/bench/bench_operator.py $(REPEAT) $(if $(N),--count "$(N)") \
 	  $(if $(PARTS),--parts "$(PARTS)")
 
+bench-etl: $(VENV)/.ready ## The daily ETL at 1 GB and 4 GB, beside a plain script, local[2] and pandas (REPEAT=5, SIZES=1000,4000); needs `make up`
+	@PYTHONPATH=scripts:tests/bench $(VENV)/bin/python tests/bench/bench_etl.py $(REPEAT) $(if $(SIZES),--sizes "$(SIZES)")
+
 lint: $(VENV)/.ready ## ruff, mypy, shellcheck, helm lint
 	@scripts/test.sh lint
 
@@ -93,4 +96,4 @@ help: ## This text
 $(VENV)/.ready: requirements/dev.txt
 	@scripts/venv.sh "$(PYTHON)" "$(VENV)"
 
-.PHONY: demo backfill check up ui status logs submit sources data doctor backup restore down test test-fast test-long bench-tasks bench-spark bench-operator lint generate lock help
+.PHONY: demo backfill check up ui status logs submit sources data doctor backup restore down test test-fast test-long bench-tasks bench-spark bench-operator bench-etl lint generate lock help

@@ -27,11 +27,12 @@ lint() {
   step "ruff format" "$python" -m ruff format --check --quiet
   step "mypy" "$python" -m mypy
   step "shellcheck" .build/venv/bin/shellcheck scripts/*.sh images/*.sh images/*/*.sh images/kind-node/files/entrypoint \
-    images/spark/kubernetes/* \
+    images/spark/kubernetes/* dags/scripts/*.sh \
     charts/airflow/files/*.sh charts/spark/files/scripts/*.sh charts/spark/files/connect/*.sh
 }
 
-# DAGs and Spark applications run inside the image they ship in: same Python, Java, Spark and Airflow.
+# DAGs and Spark applications run inside the image they ship in: same Python, Java, Spark and Airflow. The argument is
+# pytest's expression of marks.
 inside() {
   local site=$PWD/.build/pytest-site airflow opensearch postgres servers ended=0
   if [[ ! -f $site/.ready || requirements/pytest.txt -nt $site/.ready ]]; then
@@ -51,7 +52,7 @@ print(IMAGES["airflow"].tag, OPENSEARCH.tag, IMAGES["postgres"].tag)') || return
   docker run --rm --network "container:$servers" --user 50000:0 --volume "$PWD:/repo:ro" --volume "$site:/site:ro" \
     --env PYTHONPATH=/site --env PYTHONDONTWRITEBYTECODE=1 --workdir /repo \
     --env AIRSPARK_SEARCH=http://127.0.0.1:9200 --env AIRSPARK_WAREHOUSE=postgresql://postgres@127.0.0.1/postgres \
-    "$airflow" python -m pytest -q tests/apps tests/dags || ended=$?
+    "$airflow" python -m pytest -q --durations 8 -m "$1" tests/apps tests/dags || ended=$?
   docker rm --force "$(<"$site/.postgres")" "$servers" >/dev/null
   return "$ended"
 }
@@ -68,7 +69,7 @@ fast() {
   lint
   step "tests of scripts and charts" "$python" -m pytest -q --numprocesses auto --dist loadfile tests/unit tests/charts tests/operator
   step "tests of images" env AIRSPARK_REQUIRE_IMAGES=1 "$python" -m pytest -q -m "not long" tests/images
-  step "tests of DAGs and Spark applications" inside
+  step "tests of DAGs and Spark applications" inside "not long"
 }
 
 case $part in
@@ -80,6 +81,7 @@ case $part in
     ;;
   long)
     prepare
+    step "long tests of DAGs and Spark applications" inside long
     step "long tests" env AIRSPARK_REQUIRE_IMAGES=1 "$python" -m pytest -q -m long tests/images tests/e2e "$@"
     ;;
   *) echo "✗ there is no part '$part': fast, all, long or lint" >&2; exit 2 ;;

@@ -1,0 +1,155 @@
+"""What etl_daily's application takes for 1 GB and 4 GB of CSV on two cores, beside a plain script, local[2] and pandas.
+
+    make bench-etl                        # needs `make up`; leaves nothing behind
+    make bench-etl REPEAT=3 SIZES=1000    # only 1 GB
+
+Everything runs in turn from one pod made from the platform's template of task pods: the plain script that one would write
+first (dropDuplicates, default settings) on local[2]; our application on local[2], without cluster and Airflow; our application
+on the standalone cluster, as etl_daily submits it; pandas, where 3.3 times the file fit into the pod's memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import yaml
+from bench_spark import half
+from report import figure, write
+
+from airspark import demo, engine
+from airspark.cluster import answers, kubectl
+from airspark.console import step
+from airspark.project import NAMESPACE, RELEASE, Failure
+
+SCRIPTS = Path(__file__).resolve().parent / "etl"
+CONFIGMAP = "bench-etl"
+APPLICATION = "/opt/airflow/spark-apps/sales_etl.py"
+MEMORY_GIB, PANDAS_TIMES = 6, 3.3
+
+DAY, HEAP = "2026-01-15", "2g"
+GOALS = {
+    "1000 MB: cluster / plain": {"op": "<=", "value": round(1 / 1.5, 3)},
+    "1000 MB: cluster / local[2]": {"op": "<=", "value": 1.15},
+    "4000 MB: cluster / plain": {"op": "<=", "value": round(1 / 1.5, 3)},
+    "4000 MB: cluster / local[2]": {"op": "<=", "value": 1.15},
+    "executors' peak memory: 4000 MB / 1000 MB": {"op": "<=", "value": 1.10},
+}
+
+
+def commands(megabytes: int) -> dict[str, list[str]]:
+    """The command of each set-up.
+
+    Args:
+        megabytes: of CSV.
+    """
+    folder, target = f"{demo.DATA}/bench-etl-{megabytes}", f"{demo.OUTPUT}/bench-etl"
+    file = f"{folder}/sales_{DAY}.csv"
+    ours = [APPLICATION, "--date", DAY, "--input", folder, "--output", f"{target}/ours"]
+    local = ["spark-submit", "--master", "local[2]", "--driver-memory", HEAP, "--conf", "spark.eventLog.enabled=false"]
+    # The work is in the driver here: it compiles as executors do, not as the platform's short-lived drivers.
+    working = ["--conf", "spark.driver.extraJavaOptions="]
+    cluster = [
+        *("spark-submit", "--master", f"spark://{RELEASE}-spark-master:7077", "--driver-memory", "600m"),
+        *("--executor-memory", "700m", "--executor-cores", "1", "--total-executor-cores", "2"),
+        *("--conf", "spark.executor.memoryOverhead=256m", "--conf", "spark.executor.processTreeMetrics.enabled=true"),
+        *("--conf", "spark.eventLog.logStageExecutorMetrics=true", "--conf", "spark.executor.metrics.pollingInterval=500"),
+    ]
+    found = {
+        "plain": [*local, *working, "/bench/etl_job.py", "plain", file, f"{target}/plain"],
+        "local[2]": [*local, *working, *ours],
+        "cluster": [*cluster, *ours],
+    }
+    if megabytes * PANDAS_TIMES < MEMORY_GIB * 1000:
+        found["pandas"] = ["python", "/bench/etl_job.py", "pandas", file, f"{target}/pandas.parquet"]
+    return found
+
+
+def pod(plan: dict[str, Any]) -> dict[str, Any]:
+    """Return a pod that runs measure_etl.py, made from the platform's template of task pods."""
+    listed = json.loads(kubectl("get", "configmap", f"{RELEASE}-pod-templates", "--namespace", NAMESPACE, "--output", "json"))
+    body: dict[str, Any] = yaml.safe_load(listed["data"]["pod_template_file.yaml"])
+    body["metadata"] |= {"name": f"bench-etl-{uuid.uuid4().hex[:8]}", "namespace": NAMESPACE}
+    (container,) = body["spec"]["containers"]
+    container["args"] = ["python", "/bench/measure_etl.py", json.dumps(plan)]
+    container["resources"] = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": f"{MEMORY_GIB}Gi"}}
+    container["volumeMounts"].append({"name": "bench", "mountPath": "/bench"})
+    body["spec"]["volumes"].append({"name": "bench", "configMap": {"name": CONFIGMAP}})
+    return body
+
+
+def measure(megabytes: int, repeat: int) -> dict[str, dict[str, list[float]]]:
+    """Measure every set-up at one size.
+
+    Args:
+        megabytes: of CSV.
+        repeat: runs of each after one to warm up.
+
+    Raises:
+        Failure: if a run fails.
+    """
+    folder = f"{demo.DATA}/bench-etl-{megabytes}"
+    make = ["python", "/bench/etl_job.py", "make", f"{folder}/sales_{DAY}.csv", str(megabytes)]
+    plan = {"repeat": repeat, "prepare": [make], "setups": commands(megabytes)}
+    found: dict[str, dict[str, list[float]]] = {}
+    try:
+        with step("bench", f"CSV → Parquet, {megabytes} MB, {', '.join(plan['setups'])}, {repeat} times") as current:
+            text = demo.run_pod(pod(plan), 900 + megabytes * (repeat + 1), current.write)
+        for line in text.splitlines():
+            if line.startswith('{"setup"'):
+                run = json.loads(line)
+                kinds = found.setdefault(run.pop("setup"), {})
+                for kind, value in run.items():
+                    kinds.setdefault(kind, []).append(value)
+    finally:
+        cleaner = pod({})
+        cleaner["spec"]["containers"][0]["args"] = ["rm", "-rf", folder, f"{demo.OUTPUT}/bench-etl"]
+        with step("bench", "Remove the bench's files"):
+            demo.run_pod(cleaner, 300, lambda _: None)
+    return found
+
+
+def main(repeat: int, sizes: list[int]) -> int:
+    """Measure the sizes and write the report."""
+    engine.find()
+    if not answers():
+        raise Failure("no platform is running", "make up")
+    figures: dict[str, Any] = {}
+    ratios: dict[str, float] = {}
+    peaks: dict[int, float] = {}
+    kubectl("delete", "configmap", CONFIGMAP, "--namespace", NAMESPACE, "--ignore-not-found")
+    kubectl("create", "configmap", CONFIGMAP, "--namespace", NAMESPACE, f"--from-file={SCRIPTS}")
+    try:
+        for megabytes in sizes:
+            found = measure(megabytes, repeat)
+            for name, kinds in found.items():
+                figures[f"{megabytes} MB, {name}: wall"] = figure(kinds["wall"])
+                figures[f"{megabytes} MB, {name}: speed"] = figure([megabytes / one for one in kinds["wall"]], "MB/s")
+                figures[f"{megabytes} MB, {name}: peak of the driver or process"] = figure(kinds["peak"], "MB")
+            peaks[megabytes] = half(found["cluster"]["executors"])
+            figures[f"{megabytes} MB, cluster: peak of an executor"] = figure(found["cluster"]["executors"], "MB")
+            for base in ("plain", "local[2]", "pandas"):
+                if base in found:
+                    ratios[f"{megabytes} MB: cluster / {base}"] = half(found["cluster"]["wall"]) / half(found[base]["wall"])
+    finally:
+        kubectl("delete", "configmap", CONFIGMAP, "--namespace", NAMESPACE)
+    if {1000, 4000} <= set(peaks):
+        ratios["executors' peak memory: 4000 MB / 1000 MB"] = peaks[4000] / peaks[1000]
+    write("etl", repeat, figures, ratios, GOALS, ("Spark", "Java", "Python", "Kubernetes"))
+    return 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("repeat", nargs="?", type=int, default=5, help="runs of each set-up after one to warm up")
+    parser.add_argument("--sizes", default="1000,4000", help="megabytes of CSV, by commas")
+    arguments = parser.parse_args()
+    try:
+        sys.exit(main(arguments.repeat, [int(one) for one in arguments.sizes.split(",")]))
+    except Failure as failure:
+        print(f"✗ {failure}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,76 @@
+"""Run set-ups in turn and print one JSON line a run, with peak memory; runs in a pod like a task's.
+
+python measure_etl.py '{"repeat": 5, "prepare": [["true"]], "setups": {"plain": ["spark-submit", …]}}'
+
+The first turn warms up and is not printed. The peak of executors on the cluster is that of their processes, out of the
+application's event log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+EVENTS = Path("/opt/spark-events")
+OUTPUT = re.compile(r"--output[ =](\S+)")
+
+
+def run(command: list[str]) -> tuple[float, float, str]:
+    """Run a command.
+
+    Returns:
+        Seconds, peak resident memory of its largest process in MB, and what it said.
+
+    Raises:
+        SystemExit: it fails; with the end of what it said.
+    """
+    with tempfile.TemporaryFile("w+") as said:
+        began = time.monotonic()
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - began
+        said.seek(0)
+        text = said.read()
+    if status:
+        raise SystemExit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}: {text[-3000:]}")
+    return seconds, usage.ru_maxrss / 1000, text
+
+
+def executors(since: float) -> float:
+    """Return the peak resident memory in MB of the largest executor of the newest application since a time, 0 without one."""
+    logs = [path for path in EVENTS.rglob("*") if path.is_file() and path.stat().st_mtime >= since and "app-" in path.name]
+    peak = 0
+    for path in logs:
+        with open(path, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                found = re.search(r'"ProcessTreeJVMRSSMemory":(\d+)', line)
+                if found and '"Executor ID":"driver"' not in line and "StageExecutorMetrics" in line:
+                    peak = max(peak, int(found[1]))
+    return peak / 1e6
+
+
+def main(plan: dict[str, Any]) -> None:
+    """Run what comes first, then every set-up in each turn."""
+    for command in plan["prepare"]:
+        run(command)
+    for turn in range(plan["repeat"] + 1):
+        for name, command in plan["setups"].items():
+            since = time.time()
+            seconds, peak, _ = run(command)
+            result = {"setup": name, "wall": seconds, "peak": peak, "executors": executors(since)}
+            if found := OUTPUT.search(" ".join(command)):
+                shutil.rmtree(found[1], ignore_errors=True)
+            if turn:
+                print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
