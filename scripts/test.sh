@@ -4,12 +4,13 @@
 #   scripts/test.sh fast   # lint, scripts, charts, images, DAGs and Spark applications: no cluster
 #   scripts/test.sh all    # the same, then the end-to-end tests on an ephemeral kind cluster
 #   scripts/test.sh long   # what takes longer: marked `long`, see pyproject.toml
+#   scripts/test.sh apps   # the DAGs and Spark applications alone, inside their image
 #   scripts/test.sh lint   # ruff, mypy, shellcheck
 #
 # What it takes (engine, images) is made first. Arguments after the part go to the last pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-part=${1:?usage: scripts/test.sh fast|all|long|lint}
+part=${1:?usage: scripts/test.sh fast|all|long|apps|lint}
 shift
 export PYTHONPATH=scripts
 python=$PWD/.build/venv/bin/python
@@ -75,6 +76,10 @@ fast() {
 case $part in
   lint) lint ;;
   fast) fast ;;
+  apps)
+    prepare
+    step "tests of DAGs and Spark applications" inside "not long"
+    ;;
   all)
     fast
     step "end-to-end tests" "$python" -m pytest -q --durations 12 -m "not long" tests/e2e "$@"
@@ -84,7 +89,7 @@ case $part in
     step "long tests of DAGs and Spark applications" inside long
     step "long tests" env AIRSPARK_REQUIRE_IMAGES=1 "$python" -m pytest -q -m long tests/images tests/e2e "$@"
     ;;
-  *) echo "✗ there is no part '$part': fast, all, long or lint" >&2; exit 2 ;;
+  *) echo "✗ there is no part '$part': fast, all, long, apps or lint" >&2; exit 2 ;;
 esac
 
 if ((${#failed[@]})); then
