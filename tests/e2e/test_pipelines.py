@@ -188,3 +188,47 @@ def test_should_leave_one_readable_summary_if_a_task_fails_for_good(airflow_with
     assert "why:  the input file /opt/airflow/data/sales/sales_2026-03-31.csv does not exist" in text
     assert f"run:  {run_id}" in text and "make logs T=csv_transform.transform" in text
     assert kubectl("get", "pods", "--selector", "dag_id=csv_transform", "--output", "name") == ""
+
+
+def test_should_start_by_itself_if_a_file_is_uploaded_and_handle_it_once(airflow_with_sources: Airflow) -> None:
+    airflow = airflow_with_sources
+    airflow.call("PATCH", "/dags/file_arrival", json={"is_paused": False})
+    try:
+        inbox, header = (
+            "/opt/airflow/data/inbox",
+            "order_id,ordered_at,customer_id,product_id,category,quantity,unit_price,region,channel",
+        )
+        good = f"{header}\n1,2026-04-01T10:00:00+09:00,C1,P1,books,2,100.50,seoul,web\n"
+        uploads = {"sales_2026-04-01.csv": good, "sales_2026-04-02.csv": good.replace(",", ";")}
+        for name, text in uploads.items():
+            # As a user would: under a name that nobody takes up, then renamed.
+            script = 'mkdir -p "$1" && printf %s "$3" >"$1/$2.part" && mv "$1/$2.part" "$1/$2"'
+            on_worker("sh", "-c", script, "upload", inbox, name, text)
+        deadline = time.monotonic() + 300
+        while on_worker("sh", "-c", f"ls {inbox} | grep sales_2026-04 || true").strip():
+            runs = airflow.call("GET", "/dags/file_arrival/dagRuns")["dag_runs"]
+            assert time.monotonic() < deadline, f"the uploads still wait after 300 s; runs: {[run['state'] for run in runs]}"
+            time.sleep(2)
+        for run in airflow.call("GET", "/dags/file_arrival/dagRuns")["dag_runs"]:
+            assert _end(airflow, "file_arrival", run["dag_run_id"]) == "success", _why(airflow, "file_arrival", run["dag_run_id"])
+        assert on_worker("cat", "/opt/airflow/data/sales/sales_2026-04-01.csv") == good.rstrip("\n")
+        quarantined = on_worker("sh", "-c", "cat /opt/airflow/data/quarantine/2026-04-02/*.reason.txt")
+        assert "header" in quarantined
+        assert not on_worker("sh", "-c", "ls /opt/airflow/data/sales | grep 2026-04-02 || true").strip()
+    finally:
+        airflow.call("PATCH", "/dags/file_arrival", json={"is_paused": True})
+
+
+def test_should_backfill_days_in_one_command_and_say_which_is_missing(airflow_with_sources: Airflow) -> None:
+    done = make("backfill", "DAG=csv_bash", f"FROM={DAYS[0]}", f"TO={DAYS[1]}", "PARALLEL=2", timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for day in DAYS[:2]:
+        assert day in done.stdout
+        assert _manifest(f"csv_bash/date={day}")["rows_read"] == ROWS
+    for words, sentence in (
+        (("DAG=nothing", f"FROM={DAY}", f"TO={DAY}"), "nothing"),
+        (("DAG=csv_bash", f"FROM={DAY}", f"TO={DAYS[0]}"), "FROM"),
+        (("DAG=spark_submit", f"FROM={DAY}", f"TO={DAY}"), "schedule"),
+    ):
+        refused = make("backfill", *words)
+        assert refused.returncode != 0 and sentence in refused.stderr and "Traceback" not in refused.stderr, refused.stderr
