@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, Asset, Metadata, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException
-from pipelines import files, results, sales_frames
+from pipelines import applications, files, results, sales_frames
 from pipelines.defaults import DATA, DEFAULT_ARGS, OUTPUT, daily, date_param, day_of, due_within, reject_share_param
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ RESULT = Asset(name="csv_transform", uri="airspark://output/csv_transform")
 
 
 def transform(max_reject_share: float | str, day: str | None = None) -> dict[str, Any]:
-    """Clean the day's sales file with pandas, in pieces, and publish a CSV file and the rejected rows.
+    """Clean the day's sales file with pandas, in pieces, and publish the rejected rows and a CSV file.
 
     Args:
         max_reject_share: the largest tolerated share of rejected rows, 0 to 1.
@@ -35,44 +34,26 @@ def transform(max_reject_share: float | str, day: str | None = None) -> dict[str
         The manifest of the result.
 
     Raises:
-        AirflowFailException: if the file is missing or has another header, or too many of its rows are rejected.
+        AirflowFailException: if the file is missing or has another header, or too many of its rows are rejected; the rejected
+            rows are published then, and the old result stays.
     """
-    date = day or day_of(get_current_context())
-    read = written = duplicates = 0
-    rejects: dict[str, int] = {}
-    seen: set[int] = set()
-    partition = f"date={date}"
-    with files.published(f"csv_transform/{partition}", f"quarantine/csv_transform/{partition}") as (result, quarantine):
-        with open(result / f"sales_{date}.csv", "w", encoding="utf-8") as good, open(quarantine / "rejects.jsonl", "wb") as bad:
-            for number, piece in enumerate(sales_frames.pieces(f"{INPUT}/sales_{date}.csv")):
-                judged = sales_frames.judge(piece, date)
-                rejected = judged[judged["reason"].notna()]
-                kept = judged[judged["reason"].isna()]
-                hashes = kept["line"].map(hash)
-                copy = hashes.isin(seen) | hashes.duplicated()
-                seen.update(hashes)
-                clean = kept[~copy].drop(columns=["line", "reason"]).astype({"order_id": "int64", "quantity": "int64"})
-                clean.to_csv(good, index=False, header=not number, float_format="%.2f", date_format="%Y-%m-%dT%H:%M:%SZ")
-                rejected[["reason", "line"]].to_json(bad, orient="records", lines=True, force_ascii=False)
-                read, written, duplicates = read + len(piece), written + len(clean), duplicates + int(copy.sum())
-                for reason, count in rejected["reason"].value_counts().items():
-                    rejects[str(reason)] = rejects.get(str(reason), 0) + int(count)
-        if sum(rejects.values()) > float(max_reject_share) * read:
-            raise AirflowFailException(
-                f"{sum(rejects.values())} of {read} rows of sales_{date}.csv are rejected, more than the limit of "
-                f"{float(max_reject_share):.2%}: {rejects}; nothing is published"
-            )
-        counts = {
-            "partition": partition,
-            "rows_read": read,
-            "rows_written": written,
-            "rows_rejected": sum(rejects.values()),
-            "rows_duplicate": duplicates,
-            "rejects_by_reason": rejects,
-        }
-        files.write_manifest(quarantine, counts)
-        (result / "_SUCCESS").touch()
-        return files.write_manifest(result, counts)
+    date, limit = day or day_of(get_current_context()), float(max_reject_share)
+    source, tally = sales_frames.look(date, INPUT), sales_frames.Tally()
+    result, quarantine = f"csv_transform/date={date}", f"quarantine/csv_transform/date={date}"
+    known = {"name": "csv_transform", "partition": f"date={date}", "max_reject_share": limit}
+    with files.published(result) as (folder,):
+        with files.published(quarantine) as (aside,):
+            with open(folder / f"sales_{date}.csv", "w", encoding="utf-8") as good, open(aside / "rejects.jsonl", "wb") as bad:
+                for number, (clean, rejected) in enumerate(sales_frames.clean(source.path, date, tally)):
+                    texts = clean.assign(**{name: clean[name].map(sales_frames.money) for name in ("unit_price", "amount")})
+                    texts.to_csv(good, index=False, header=not number, date_format="%Y-%m-%dT%H:%M:%SZ")
+                    rejected.to_json(bad, orient="records", lines=True, force_ascii=False)
+            applications.load("inputs").check_unchanged([source])
+            known["inputs"] = [source.described()]
+            files.write_manifest(aside, known | tally.counts())
+        counts = tally.check(limit, f"{OUTPUT}/{quarantine}")
+        (folder / "_SUCCESS").touch()
+        return files.write_manifest(folder, known | counts)
 
 
 with DAG(
@@ -101,7 +82,7 @@ with DAG(
         folder = Path(OUTPUT) / "csv_transform" / manifest["partition"]
         found: dict[str, Any] = json.loads((folder / "_manifest.json").read_text(encoding="utf-8"))
         (file,) = folder.glob("*.csv")
-        with open(file, encoding="utf-8") as lines:
+        with open(file, "rb") as lines:
             rows = sum(1 for _ in lines) - 1
         total = found["rows_written"] + found["rows_rejected"] + found["rows_duplicate"]
         if rows != found["rows_written"] or total != found["rows_read"]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
+from collections.abc import Iterator
 from types import ModuleType
+
+from airflow.sdk.exceptions import AirflowFailException
 
 from pipelines import defaults
 
@@ -18,3 +22,16 @@ def load(name: str) -> ModuleType:
     if defaults.APPLICATIONS not in sys.path:
         sys.path.append(defaults.APPLICATIONS)
     return importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what a module of spark-apps refuses into a failure of the task: a retry alone would not mend that.
+
+    Raises:
+        AirflowFailException: with the sentence of the UserError.
+    """
+    try:
+        yield
+    except load("errors").UserError as error:
+        raise AirflowFailException(str(error)) from None

@@ -25,11 +25,15 @@ def published(*results: str, output: str = OUTPUT) -> Iterator[tuple[Path, ...]]
 
     Yields:
         A folder for each result.
+
+    Raises:
+        AirflowFailException: if something else has the name of a result.
     """
     publish = applications.load("publish")
     os.umask(0o002)
-    for result in results:
-        publish.check_replaceable(output, result)
+    with applications.refusals():
+        for result in results:
+            publish.check_replaceable(output, result)
     with publish.staging(output, results[0].replace("/", ".")) as stage:
         folders = tuple(stage / str(number) for number in range(len(results)))
         for folder in folders:

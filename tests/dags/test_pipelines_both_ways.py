@@ -2,63 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from pipelines import totals
-from sales_files import APPS, DAY, GOOD, rows, use, write
+from sales_files import DAY, GOOD, use, write
 
-DAGS = Path(__file__).resolve().parents[2] / "dags"
-# Each in a process of its own, on a metadata database of its own, as `airflow dags test` does.
-RUN = """
-import os, sys
-sys.path[:0] = sys.argv[1:2]
-from airflow.utils.db import initdb
-from pipelines import defaults, files, totals
-defaults.APPLICATIONS = sys.argv[2]
-root = sys.argv[3]
-published = files.published
-files.published = lambda *results, output="": published(*results, output=root + "/output")
-extract = totals.extract
-totals.extract = lambda date, folder="": extract(date, root + "/data/sales")
-initdb()
-import classic_pipeline, taskflow_pipeline
-for module in (classic_pipeline, taskflow_pipeline):
-    module.dag.deadline = None  # Airflow 3.3.2 ends a test of a DAG with one in an error: apache/airflow#73428
-    run = module.dag.test(run_conf={"date": sys.argv[4]})
-    print("state", run.dag_id, run.state)
-"""
+if TYPE_CHECKING:
+    from conftest import Real
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output of both DAGs on one input."""
-    root = tmp_path_factory.mktemp("both")
-    write(root / "data/sales", *rows(DAY, 300), *rows(DAY, 10), "1,2", GOOD.replace("-15T", "-14T"))
-    home = root / "home"
-    environment = {
-        **os.environ,
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-    }
-    command = [sys.executable, "-c", RUN, str(DAGS), str(APPS), str(root), DAY]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert [line for line in done.stdout.splitlines() if line.startswith("state ")] == [
-        "state classic_pipeline success",
-        "state taskflow_pipeline success",
-    ], done.stdout[-3000:]
-    return root / "output"
-
-
-def test_should_give_the_same_bytes_both_ways(both: Path) -> None:
-    classic, taskflow = (both / name / f"date={DAY}" / "totals.csv" for name in ("classic_pipeline", "taskflow_pipeline"))
+def test_should_give_the_same_bytes_both_ways(real: Real) -> None:
+    assert {state for name in ("classic", "taskflow") for state in real.states[name].values()} == {"success"}
+    classic, taskflow = (real.output / name / f"date={DAY}" / "totals.csv" for name in ("classic_pipeline", "taskflow_pipeline"))
     assert classic.read_bytes() == taskflow.read_bytes()
     lines = classic.read_text().splitlines()
     assert lines[0] == "category,orders,items,revenue"
@@ -66,11 +24,25 @@ def test_should_give_the_same_bytes_both_ways(both: Path) -> None:
 
 
 def test_should_add_up_each_good_row_once(tmp_path: Path) -> None:
-    path = write(tmp_path, GOOD, GOOD, GOOD.replace("1,2026", "2,2026"), GOOD.replace("books", "toys"), "1,2")
+    path = write(tmp_path, *[GOOD] * 9, GOOD.replace("1,2026", "2,2026"), GOOD.replace("books", "toys"), "1,2")
     assert totals.transform({"date": DAY, "path": str(path), "bytes": path.stat().st_size}) == [
         {"category": "books", "orders": 2, "items": 4, "revenue": "402.00"},
         {"category": "toys", "orders": 1, "items": 2, "revenue": "201.00"},
     ]
+
+
+def test_should_add_up_exactly_whatever_the_size_of_ids_and_amounts(tmp_path: Path) -> None:
+    line = GOOD.replace("2,100.50", "9999,9999999999.99")
+    bad = GOOD.replace(",2,", ",two,")
+    path = write(tmp_path, *(line.replace("1,2026", f"{20260115 * 10**9 + one},2026") for one in range(1_000)), bad)
+    (row,) = totals.transform({"date": DAY, "path": str(path), "bytes": path.stat().st_size})
+    assert (row["orders"], row["items"], row["revenue"]) == (1_000, 9_999_000, "99989999999900010.00")
+
+
+def test_should_fail_with_the_name_of_the_file_if_too_many_of_its_rows_are_bad(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD, "1;2", b"\x80\x00\xff")
+    with pytest.raises(AirflowFailException, match=rf"2 of 3 rows were rejected .* see {path}$"):
+        totals.transform({"date": DAY, "path": str(path), "bytes": path.stat().st_size})
 
 
 def test_should_refuse_a_file_that_changed_between_its_tasks(tmp_path: Path) -> None:
@@ -87,6 +59,7 @@ def test_should_fail_without_retry_if_the_file_is_missing(tmp_path: Path) -> Non
 
 def test_should_publish_an_empty_table_for_a_file_without_good_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, totals, tmp_path)
+    monkeypatch.setattr(totals, "MAX_REJECT_SHARE", 1)
     path = write(tmp_path / "data/sales", "1,2")
     found = totals.transform({"date": DAY, "path": str(path), "bytes": path.stat().st_size})
     totals.load(found, DAY, "empty", str(tmp_path / "output"))
