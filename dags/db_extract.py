@@ -53,7 +53,7 @@ with DAG(
     transform = spark.SubmitWithSource(
         task_id="transform",
         source_conn_id="shop_db",
-        **spark.options("db_extract"),
+        **spark.options("db_orders"),
         application_args=[
             "--date",
             day,

@@ -24,6 +24,10 @@ def _dag(path: Path) -> Any:
     return importlib.import_module(path.stem).dag
 
 
+def test_should_have_a_name_that_no_spark_application_has(path: Path) -> None:
+    assert not (ROOT / "spark-apps" / path.name).exists()
+
+
 def test_should_name_the_dag_like_its_file(path: Path) -> None:
     assert _dag(path).dag_id == path.stem
 

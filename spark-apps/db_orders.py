@@ -1,7 +1,7 @@
 """Extract the orders that a database changed on one day, by partitioned reads over JDBC.
 
 SOURCE_URL=jdbc:postgresql://host/shop SOURCE_USER=shop SOURCE_PASSWORD=… \
-spark-submit db_extract.py --date 2026-01-15 --table orders --output /opt/airflow/output
+spark-submit db_orders.py --date 2026-01-15 --table orders --output /opt/airflow/output
 
 Reads   rows with midnight ≤ updated_at < midnight of the day after: the day is the watermark, so a run can come again
 Writes  <output>/db_orders/date=2026-01-15             orders, by_status
@@ -78,7 +78,7 @@ def main(argv: Sequence[str]) -> None:
     Raises:
         UserError: for a bad argument, a database that refuses, a table with other columns, too many rejected rows.
     """
-    parser = batch.parser("db_extract", __doc__)
+    parser = batch.parser("db_orders", __doc__)
     parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD, in Korean time")
     parser.add_argument("--table", default="orders", help="table or schema.table (%(default)s)")
     parser.add_argument("--partitions", type=int, default=4, help="connections that read at once (%(default)s)")
@@ -100,7 +100,7 @@ def main(argv: Sequence[str]) -> None:
         if found := USERS_MISTAKE.search(_words(error)):
             raise UserError(f"the database refuses: {found[1].strip()}") from None
         raise
-    print(f"db_extract: {date}: {rows}")
+    print(f"db_orders: {date}: {rows}")
 
 
 def run(source: Source, date: dt.date, partitions: int, output: str, max_reject_share: float) -> batch.Rows:
@@ -266,4 +266,4 @@ def _words(error: BaseException | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(errors.run("db_extract", main, sys.argv[1:]))
+    sys.exit(errors.run("db_orders", main, sys.argv[1:]))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import db_extract
+import db_orders
 import generate_orders
 import psycopg
 import pytest
@@ -43,10 +43,10 @@ def database() -> Iterator[str]:
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _source(database: str, table: str = "orders") -> db_extract.Source:
+def _source(database: str, table: str = "orders") -> db_orders.Source:
     address = urlsplit(database)
     url = f"jdbc:postgresql://{address.hostname}:{address.port}{address.path}"
-    return db_extract.Source(url, str(address.username), PASSWORD, table)
+    return db_orders.Source(url, str(address.username), PASSWORD, table)
 
 
 def _ask(database: str, *statements: str) -> None:
@@ -56,7 +56,7 @@ def _ask(database: str, *statements: str) -> None:
 
 
 def _run(database: str, output: Path, max_reject_share: float = 1) -> batch.Rows:
-    return db_extract.run(_source(database), DAY, 3, str(output), max_reject_share)
+    return db_orders.run(_source(database), DAY, 3, str(output), max_reject_share)
 
 
 def _orders(output: Path) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ def test_should_read_the_rows_of_the_day_and_no_others_the_same_each_time(
     assert all(row["updated_at"].astimezone(dt.UTC).date() in (DAY, DAY - dt.timedelta(1)) for row in found)
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (tmp_path / RESULT).rglob("part-*")}
     on_shared_session.conf.set("spark.sql.shuffle.partitions", "5")
-    assert db_extract.run(_source(database), DAY, 1, str(tmp_path), 1) == rows
+    assert db_orders.run(_source(database), DAY, 1, str(tmp_path), 1) == rows
     assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (tmp_path / RESULT).rglob("part-*")} == hashes
     manifest = json.loads((tmp_path / RESULT / "_manifest.json").read_text())
     assert manifest["source"]["from"] == "2026-01-15T00:00:00+09:00" and PASSWORD not in json.dumps(manifest)
@@ -118,13 +118,13 @@ def test_should_set_rows_aside_that_fail_a_check(on_shared_session: SparkSession
 
 def _meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
     """Do something between the first look at the rows and their reading."""
-    extract = db_extract.extract
+    extract = db_orders.extract
 
     def later(*arguments: Any) -> Any:
         act()
         return extract(*arguments)
 
-    monkeypatch.setattr(db_extract, "extract", later)
+    monkeypatch.setattr(db_orders, "extract", later)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_should_publish_nothing_if_the_database_drops_the_connection_while_it_is
 ) -> None:
     generate_orders.fill(database, "", [DAY], 200, 7)
     # Each row that is read takes its time, and in the midst of them the server ends the reading connections.
-    columns = ", ".join(db_extract.SCHEMA)
+    columns = ", ".join(db_orders.SCHEMA)
     _ask(database, f"CREATE VIEW slow AS SELECT {columns} FROM orders WHERE pg_sleep(0.02) IS NOT NULL")
     cut = (
         "SELECT pg_sleep(3); SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -166,7 +166,7 @@ def test_should_publish_nothing_if_the_database_drops_the_connection_while_it_is
 
     _meanwhile(monkeypatch, cut_later)
     with pytest.raises(Exception, match="terminating connection|connection .*closed|I/O error"):
-        db_extract.run(_source(database, "slow"), DAY, 2, str(tmp_path), 1)
+        db_orders.run(_source(database, "slow"), DAY, 2, str(tmp_path), 1)
     assert not (tmp_path / RESULT).exists()
 
 
@@ -189,7 +189,7 @@ def _main(monkeypatch: pytest.MonkeyPatch, database: str, output: Path, *argumen
     source = _source(database)
     for name, value in {"SOURCE_URL": source.url, "SOURCE_USER": user, "SOURCE_PASSWORD": PASSWORD}.items():
         monkeypatch.setenv(name, value)
-    db_extract.main(["--date", str(DAY), "--output", str(output), *arguments])
+    db_orders.main(["--date", str(DAY), "--output", str(output), *arguments])
 
 
 @pytest.mark.parametrize(
@@ -221,13 +221,13 @@ def test_should_say_what_must_be_set(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     for name in ("SOURCE_USER", "SOURCE_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(UserError, match="SOURCE_USER and SOURCE_PASSWORD must be set"):
-        db_extract.main(["--date", str(DAY), "--output", str(tmp_path)])
+        db_orders.main(["--date", str(DAY), "--output", str(tmp_path)])
 
 
 def test_should_show_the_password_in_no_plan(on_shared_session: SparkSession, database: str) -> None:
     generate_orders.fill(database, "", [DAY], 20, 7)
-    begin, end = db_extract.bounds(DAY)
-    known = db_extract.fingerprint(on_shared_session, _source(database), begin, end)
-    frame = db_extract.extract(on_shared_session, _source(database), begin, end, known, 2)
+    begin, end = db_orders.bounds(DAY)
+    known = db_orders.fingerprint(on_shared_session, _source(database), begin, end)
+    frame = db_orders.extract(on_shared_session, _source(database), begin, end, known, 2)
     plan = frame._jdf.queryExecution().toString()  # type: ignore[operator]  # the session is a classic one
     assert "order_id" in plan and PASSWORD not in plan
