@@ -54,13 +54,13 @@ def test_should_show_nothing_if_it_is_killed_and_clean_up_in_a_run_that_is_refus
 
     killed = _submit(data, output)
     deadline = time.monotonic() + 60
-    while not list(output.glob(".staging/*/sales")) and killed.poll() is None and time.monotonic() < deadline:
+    while not list(output.glob(".staging/*/judged")) and killed.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     assert killed.returncode == -signal.SIGKILL
     assert not (output / SALES).exists()
-    assert list(output.glob(".staging/*/sales"))
+    assert list(output.glob(".staging/*/judged"))
 
     refused = _submit(data, output, "--max-reject-share", "0")
     log, _ = refused.communicate()
