@@ -46,12 +46,12 @@ from airspark.images import IMAGES, OPENSEARCH, ensure_built
 ensure_built([OPENSEARCH])
 print(IMAGES["airflow"].tag, OPENSEARCH.tag, IMAGES["postgres"].tag)') || return 1
   # A search index and a database, reached at 127.0.0.1 by sharing the first one's network, which leads nowhere else.
-  servers=$(docker run --detach --rm --network none --read-only --tmpfs /data:mode=1777 --tmpfs /tmp:exec "$opensearch")
+  servers=$(docker run --detach --rm --network none --hostname localhost --read-only --tmpfs /data:mode=1777 --tmpfs /tmp:exec "$opensearch")
   docker run --detach --rm --network "container:$servers" --read-only --tmpfs /tmp "$postgres" bash -c \
     'initdb --pgdata /tmp/data --username postgres --auth trust --encoding UTF8 --locale C.UTF-8 >/tmp/initdb.log &&
-     exec postgres -D /tmp/data -c fsync=off' >"$site/.postgres"
+     exec postgres -D /tmp/data -c fsync=off -c unix_socket_directories=/tmp' >"$site/.postgres"
   docker run --rm --network "container:$servers" --user 50000:0 --volume "$PWD:/repo:ro" --volume "$site:/site:ro" \
-    --env PYTHONPATH=/site --env PYTHONDONTWRITEBYTECODE=1 --workdir /repo \
+    --env PYTHONPATH=/site --env PYTHONDONTWRITEBYTECODE=1 --env SPARK_LOCAL_IP=127.0.0.1 --workdir /repo \
     --env AIRSPARK_SEARCH=http://127.0.0.1:9200 --env AIRSPARK_WAREHOUSE=postgresql://postgres@127.0.0.1/postgres \
     "$airflow" python -m pytest -q --durations 8 -m "$1" tests/apps tests/dags || ended=$?
   docker rm --force "$(<"$site/.postgres")" "$servers" >/dev/null
