@@ -202,7 +202,7 @@ def test_should_start_by_itself_if_a_file_is_uploaded_and_handle_it_once(airflow
         uploads = {"sales_2026-04-01.csv": good, "sales_2026-04-02.csv": good.replace(",", ";")}
         for name, text in uploads.items():
             # As a user would: under a name that nobody takes up, then renamed.
-            script = 'mkdir -p "$1" && printf %s "$3" >"$1/$2.part" && mv "$1/$2.part" "$1/$2"'
+            script = 'umask 0002 && mkdir -p "$1" && printf %s "$3" >"$1/$2.part" && mv "$1/$2.part" "$1/$2"'
             on_worker("sh", "-c", script, "upload", inbox, name, text)
         deadline = time.monotonic() + 300
         while on_worker("sh", "-c", f"ls {inbox} | grep sales_2026-04 || true").strip():
