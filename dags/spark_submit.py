@@ -8,9 +8,14 @@ The same application runs in the DAG spark_connect over Spark Connect and in spa
 
 from __future__ import annotations
 
-from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from datetime import timedelta
+
 from airflow.sdk import DAG, Param
 from pipelines.defaults import APPLICATIONS, DEFAULT_ARGS, due_within
+from pipelines.failures import RefusedInputPolicy
+
+# airflow.providers.apache.spark.operators.spark_submit has it; from here it comes without the Kubernetes clients.
+from pipelines.spark import SparkSubmitOperator
 
 with DAG(
     dag_id="spark_submit",
@@ -47,12 +52,19 @@ with DAG(
         total_executor_cores=2,
         # For YARN and Kubernetes masters only; a standalone master starts total_executor_cores / executor_cores of them.
         num_executors=None,
-        # Modules, files and jars that go to the executors; those of the image are there already.
+        # Modules, files, jars and archives that go to the executors; those of the image are there already.
         py_files=None,
         files=None,
         jars=None,
+        archives=None,
+        # Jars for the driver's class path alone, such as a JDBC driver that is in no image.
+        driver_class_path=None,
+        # The class with main() in a jar; a Python application has none.
+        java_class=None,
         # Would be downloaded from a repository at each start. Put jars into the image: docs/dependencies.md.
         packages=None,
+        exclude_packages=None,
+        repositories=None,
         # A file in the place of spark-defaults.conf, which then must hold what the chart puts there.
         properties_file=None,
         # "client", by the connection: a standalone cluster takes no Python application in cluster mode.
@@ -63,5 +75,15 @@ with DAG(
         verbose=False,
         # How often the state of a driver in cluster mode is asked for, in seconds.
         status_poll_interval=1,
+        # For a cluster with Kerberos, and for YARN; there is neither here.
+        keytab=None,
+        principal=None,
+        proxy_user=None,
+        yarn_queue=None,
+        # How often and when a failed try is repeated is in DEFAULT_ARGS, as for every task. The policy comes before: what the
+        # application refuses (exit code 2) is tried once more only.
+        retry_policy=RefusedInputPolicy(),
+        # Each try ends after that long, and its application with it.
+        execution_timeout=timedelta(hours=1),
     )
     # END operator

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +71,19 @@ def test_should_say_how_to_get_a_server_if_there_is_no_connection(monkeypatch: p
 def test_should_refuse_a_name_that_is_no_folder_of_the_result(name: str) -> None:
     with pytest.raises(ParamValidationError):
         rdd_wordcount.dag.params.get_param("name").resolve(name)
+
+
+LAZY = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pipelines import spark
+print("kubernetes" in sys.modules)
+operator = sys.modules["airflow.providers.apache.spark.operators.spark_submit"]
+print(operator.kube_client.ApiException.__name__, "kubernetes" in sys.modules)
+"""
+
+
+def test_should_import_the_kubernetes_clients_only_when_a_kubernetes_master_needs_them() -> None:
+    command = [sys.executable, "-c", LAZY, str(Path(spark_submit.__file__).parent)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["False", "ApiException True"]
