@@ -34,7 +34,7 @@ with DAG(
     params={"rows": Param(100_000, type="integer", minimum=1, maximum=1_000_000_000, description="Rows that are counted")},
     tags=["check", "spark"],
 ) as dag:
-
+    # START task
     @task.pyspark(conn_id="spark_connect_default")
     def count_by_last_digit(spark: SparkSession) -> dict[str, int]:
         """Return how many of the numbers below `rows` end in each digit: a shuffle, so executors work and exchange blocks."""
@@ -43,5 +43,7 @@ with DAG(
         rows = get_current_context()["params"]["rows"]
         counts = spark.range(rows).groupBy((F.col("id") % 10).alias("digit")).count()
         return {str(row["digit"]): row["count"] for row in counts.orderBy("digit").collect()}
+
+    # END task
 
     count_by_last_digit()

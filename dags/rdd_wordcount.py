@@ -29,8 +29,11 @@ with DAG(
     },
     tags=["spark", "rdd"],
 ) as dag:
+    # START operator
     spark.submit(
         "count",
         "wordcount",
-        ["--text", "{{ params.text }}", "--name", "{{ params.name }}", "--output", OUTPUT],
+        # One argument with its name, because a text may begin with a dash.
+        ["--text={{ params.text }}", "--name={{ params.name }}", "--output", OUTPUT],
     )
+    # END operator

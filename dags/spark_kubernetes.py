@@ -20,6 +20,7 @@ from typing import Any
 from airflow.providers.cncf.kubernetes.operators.spark_kubernetes import SparkKubernetesOperator
 from airflow.sdk import DAG, Param
 from airflow.sdk.configuration import conf
+from pipelines.defaults import DEFAULT_ARGS, due_within
 
 #: The pod of these tasks has an account that may make SparkApplications; those of other tasks have no token at all.
 LAUNCHER = {"pod_template_file": "/opt/airflow/pod_templates/launcher.yaml"}
@@ -59,13 +60,16 @@ with DAG(
     catchup=False,
     # With no schedule it runs only when it is asked to, and then it must not wait for somebody to switch it on.
     is_paused_upon_creation=False,
-    default_args={"retries": 1, "retry_delay": timedelta(seconds=5), "retry_exponential_backoff": 2},
+    deadline=due_within(hours=2),
+    # The try after a failed one makes the application anew, so one is enough.
+    default_args=DEFAULT_ARGS | {"retries": 1, "retry_delay": timedelta(seconds=5)},
     params={
         "steps": Param(1_000_000, type="integer", minimum=4, maximum=10_000_000_000, description="Steps of the sum"),
         "image": Param(IMAGE, type="string", minLength=1, description="Image with Spark and the application"),
     },
     tags=["spark", "kubernetes"],
 ) as dag:
+    # START operator
     for task_id, deferrable in (("plain", False), ("deferred", True)):
         SparkKubernetesOperator(
             task_id=task_id,
@@ -79,3 +83,4 @@ with DAG(
             deferrable=deferrable,
             log_events_on_failure=True,
         )
+    # END operator
