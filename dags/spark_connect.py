@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from urllib.parse import quote
 
 from airflow.sdk import DAG, BaseHook, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
@@ -40,7 +41,7 @@ with DAG(
         from airflow.providers.apache.spark.hooks.spark_connect import SparkConnectHook
 
         try:
-            BaseHook.get_connection(CONNECTION)
+            token = BaseHook.get_connection(CONNECTION).password
         except AirflowNotFoundException:
             raise AirflowFailException(
                 f"there is no connection {CONNECTION}: install the charts with global.spark.connect.enabled=true"
@@ -48,11 +49,20 @@ with DAG(
         command = [sys.executable, f"{APPLICATIONS}/pi.py", "--steps", str(get_current_context()["params"]["steps"])]
         # The address holds the token: it stands in the environment of that process alone.
         environment = os.environ | {"SPARK_REMOTE": SparkConnectHook(CONNECTION).get_connection_url()}
+        # PySpark's errors may quote it.
+        secrets = [text for text in (token, quote(token or "")) if text]
         last = ""
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-            for line in process.stdout or ():
-                last = line.rstrip()
-                print(last)
+            try:
+                for line in process.stdout or ():
+                    last = line.rstrip()
+                    for secret in secrets:
+                        last = last.replace(secret, "***")
+                    print(last)
+            except BaseException:
+                # The time limit. The server gives up what nobody asks for any more.
+                process.kill()
+                raise
         if process.returncode:
             raise RuntimeError(f"pi.py ended with {process.returncode}: {last}")
         return last

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import rdd_wordcount
 import spark_connect
 import spark_submit
-from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, ParamValidationError
+from airflow.providers.apache.spark.hooks.spark_connect import SparkConnectHook
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowTaskTimeout, ParamValidationError
 
-TOKEN = "hidden-token"
+TOKEN = "hidden token"
+ADDRESS = f"sc://server:15002/;token={quote(TOKEN)}"
+
+
+def _instead_of_pi(program: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return the task's function, with a program in the place of pi.py and a connection with a token."""
+    (folder / "pi.py").write_text(program)
+    connection = Connection(conn_id="spark_connect_default", conn_type="spark_connect", host="server", port=15002, password=TOKEN)
+    monkeypatch.setattr(spark_connect, "APPLICATIONS", str(folder))
+    monkeypatch.setattr(spark_connect, "get_current_context", lambda: {"params": {"steps": 9}})
+    monkeypatch.setattr(spark_connect.BaseHook, "get_connection", lambda name: connection)
+    monkeypatch.setattr(SparkConnectHook, "get_connection", lambda self, name: connection)
+    task: Any = spark_connect.dag.get_task("submit")
+    return task.python_callable
 
 
 def test_should_set_every_main_parameter_of_the_operator() -> None:
@@ -32,29 +51,43 @@ def test_should_run_the_same_application_over_spark_connect_with_the_token_in_it
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     # In the place of pi.py, a program that tells how it was called.
-    (tmp_path / "pi.py").write_text("import os, sys\nprint(sys.argv[1:], len(os.environ['SPARK_REMOTE']))\nprint('last')\n")
-    monkeypatch.setattr(spark_connect, "APPLICATIONS", str(tmp_path))
-    monkeypatch.setattr(spark_connect, "get_current_context", lambda: {"params": {"steps": 9}})
-    monkeypatch.setattr(spark_connect.BaseHook, "get_connection", lambda name: None)
-    hook = "airflow.providers.apache.spark.hooks.spark_connect.SparkConnectHook.get_connection_url"
-    monkeypatch.setattr(hook, lambda self: f"sc://server:15002/;token={TOKEN}")
-    task: Any = spark_connect.dag.get_task("submit")
-    assert task.python_callable() == "last"
+    program = (
+        "import os, sys\nprint(sys.argv[1:], len(os.environ['SPARK_REMOTE']))\nprint(os.environ['SPARK_REMOTE'])\nprint('last')\n"
+    )
+    submit = _instead_of_pi(program, tmp_path, monkeypatch)
+    assert submit() == "last"
     said = capfd.readouterr()
-    assert f"['--steps', '9'] {len(f'sc://server:15002/;token={TOKEN}')}" in said.out
-    assert TOKEN not in said.out + said.err
+    assert f"['--steps', '9'] {len(ADDRESS)}\n" in said.out
+    assert "sc://server:15002/;token=***\n" in said.out
+    assert "hidden" not in said.out + said.err
+    assert not [name for name, value in os.environ.items() if "hidden" in value]
 
 
 def test_should_fail_with_the_last_line_if_the_application_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "pi.py").write_text("import sys\nsys.exit('no server')\n")
-    monkeypatch.setattr(spark_connect, "APPLICATIONS", str(tmp_path))
-    monkeypatch.setattr(spark_connect, "get_current_context", lambda: {"params": {"steps": 9}})
-    monkeypatch.setattr(spark_connect.BaseHook, "get_connection", lambda name: None)
-    hook = "airflow.providers.apache.spark.hooks.spark_connect.SparkConnectHook.get_connection_url"
-    monkeypatch.setattr(hook, lambda self: "sc://server")
-    task: Any = spark_connect.dag.get_task("submit")
-    with pytest.raises(RuntimeError, match=r"pi.py ended with 1: no server"):
-        task.python_callable()
+    submit = _instead_of_pi("import os, sys\nsys.exit(os.environ['SPARK_REMOTE'])\n", tmp_path, monkeypatch)
+    with pytest.raises(RuntimeError, match=r"pi.py ended with 1: sc://server:15002/;token=\*\*\*$"):
+        submit()
+
+
+def test_should_end_the_application_with_the_task_if_its_time_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
+    submit = _instead_of_pi(program, tmp_path, monkeypatch)
+
+    def over(*_: Any) -> None:
+        raise AirflowTaskTimeout("over")
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, 3)
+    started = time.monotonic()
+    try:
+        with pytest.raises(AirflowTaskTimeout):
+            submit()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - started < 30
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_should_say_how_to_get_a_server_if_there_is_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
