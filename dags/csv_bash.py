@@ -1,6 +1,6 @@
 """A CSV file through a shell script: cleaned with awk in a BashOperator, then published.
 
-prepare → clean (bash) → publish, the asset csv_bash.
+prepare → clean (bash) → publish, the asset csv_bash → remove, what prepare made, whatever became of the run.
 
     airflow dags trigger csv_bash --conf '{"date": "2026-01-15"}'
 """
@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, Asset, Metadata, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
-from pipelines import files, results
+from pipelines import applications, files, results
 from pipelines.defaults import DATA, DEFAULT_ARGS, OUTPUT, daily, date_param, day_of, due_within, reject_share_param
+from pipelines.failures import RefusedInputPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,10 +45,12 @@ with DAG(
         """Return the run's day, its input file, and a folder that is this run's alone and that no reader looks into."""
         context = get_current_context()
         date = day_of(context)
+        with applications.refusals():
+            file = applications.load("inputs").look(f"{INPUT}/sales_{date}.csv")
         work = Path(OUTPUT) / ".work" / "csv_bash" / context["run_id"]
         os.umask(0o002)
         work.mkdir(parents=True, exist_ok=True)
-        return {"date": date, "input": f"{INPUT}/sales_{date}.csv", "work": str(work)}
+        return {"date": date, "input": file.path, "work": str(work)}
 
     prepared = prepare()
 
@@ -59,31 +63,41 @@ with DAG(
         env={"SCRIPTS": SCRIPTS, "INPUT": prepared["input"], "WORK": prepared["work"]},
         append_env=True,
         output_processor=json.loads,
+        retry_policy=RefusedInputPolicy(),
     )
     # END operator
 
     @task(outlets=[RESULT])
     def publish(paths: dict[str, str], counts: dict[str, int]) -> Iterator[Metadata]:
-        """Publish the cleaned file and the rejected lines if the counts add up, and announce the file."""
+        """Publish the rejected lines, then the cleaned file if not too many are rejected, and announce the file."""
         read, rejected = counts["rows_read"], counts["rows_rejected"]
         if read != counts["rows_written"] + rejected + counts["rows_duplicate"]:
             raise ValueError(f"the counts do not add up, nothing is published: {counts}")
         limit = get_current_context()["params"]["max_reject_share"]
-        if rejected > limit * read:
-            raise AirflowFailException(f"{rejected} of {read} lines are rejected, more than {limit:.2%}: nothing is published")
         partition, work = f"date={paths['date']}", Path(paths["work"])
-        with files.published(f"csv_bash/{partition}", f"quarantine/csv_bash/{partition}") as (result, quarantine):
-            os.rename(work / "clean.csv", result / f"sales_{paths['date']}.csv")
-            os.rename(work / "rejects.csv", quarantine / "rejects.csv")
-            reasons = _reasons(quarantine / "rejects.csv")
-            entries = {"partition": partition, **counts, "rejects_by_reason": reasons}
+        reasons = _reasons(work / "rejects.csv")
+        entries = {"name": "csv_bash", "partition": partition, "max_reject_share": limit, **counts, "rejects_by_reason": reasons}
+        # Copies, so that a try after one that was killed finds both files.
+        with files.published(f"quarantine/csv_bash/{partition}") as (quarantine,):
+            shutil.copyfile(work / "rejects.csv", quarantine / "rejects.csv")
             files.write_manifest(quarantine, entries)
+        if rejected > limit * read:
+            raise AirflowFailException(
+                f"{rejected} of {read} lines are rejected, more than {limit:.2%}: see {OUTPUT}/quarantine/csv_bash/{partition}"
+            )
+        with files.published(f"csv_bash/{partition}") as (result,):
+            shutil.copyfile(work / "clean.csv", result / f"sales_{paths['date']}.csv")
             (result / "_SUCCESS").touch()
             manifest: dict[str, Any] = files.write_manifest(result, entries)
-        work.rmdir()
         yield Metadata(RESULT, results.announcement(manifest, f"{OUTPUT}/csv_bash/{partition}"))
 
-    publish(prepared, clean.output)  # type: ignore[arg-type]  # an XComArg stands for the value
+    @task
+    def remove(paths: dict[str, str]) -> None:
+        """Remove the run's folder."""
+        shutil.rmtree(paths["work"], ignore_errors=True)
+
+    published = publish(prepared, clean.output)  # type: ignore[arg-type]  # an XComArg stands for the value
+    published >> remove(prepared).as_teardown(setups=prepared)  # type: ignore[arg-type]  # an XComArg stands for the value
 
 
 def _reasons(rejects: Path) -> dict[str, int]:

@@ -52,7 +52,9 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"--slices {options.slices}: at least one")
     if os.environ.get("SPARK_REMOTE"):
         raise UserError("there are no RDDs over Spark Connect: submit to a master, or use a DataFrame")
-    if options.input and "*" not in options.input:
+    if options.input and "*" in options.input:
+        inputs.find(os.path.dirname(options.input), os.path.basename(options.input))
+    elif options.input:
         inputs.look(options.input)
     with batch.session() as spark, batch.disk_full_is_a_sentence(options.output):
         run(spark.sparkContext, options.text, options.input, options.slices, options.output, options.name)

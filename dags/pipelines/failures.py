@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: Where summaries go, a file a task, and how many lines of its log one holds.
 FOLDER = "/opt/airflow/output/failures"
 LAST_LINES = 15
+#: How SparkSubmitOperator and BashOperator say that what they ran ended with exit code 2.
+REFUSED = ("Error code is: 2.", "non-zero exit code 2.")
 
 
 class RefusedInputPolicy(RetryPolicy):
@@ -30,7 +32,7 @@ class RefusedInputPolicy(RetryPolicy):
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
         """Decide what follows a failed try; the arguments are Airflow's."""
-        if "Error code is: 2." not in str(exception):
+        if not any(text in str(exception) for text in REFUSED):
             return RetryDecision.default()
         if try_number == 1:
             return RetryDecision.retry(timedelta(seconds=5), "the application refused its input: one more try")

@@ -28,7 +28,7 @@ SEEN_KIB = 32_768
 MAX_QUANTITY = 9_999
 TIME_ZONE = "Asia/Seoul"
 _WHOLE = r"\s*[+-]?[0-9]{1,19}\s*"
-_PRICE = r"\s*([+-]?)([0-9]{1,10})(?:\.([0-9]{0,2})0*)?\s*"
+_PRICE = r"\s*([+-]?)([0-9]{1,10}|(?=\.[0-9]))(?:\.([0-9]{0,2})0*)?\s*"
 _ZONE = r"(?:Z|[+-][0-9]{2}:?[0-9]{2})\s*$"
 
 
@@ -148,7 +148,9 @@ def pieces(path: str | Path, rows: int = PIECE) -> Iterator[pandas.DataFrame]:
 
 
 def judge(piece: pandas.DataFrame, date: str) -> pandas.DataFrame:
-    """Say why each row is rejected, and type the columns of the good ones.
+    """Say why each row is rejected, as the Spark application sales_etl does, and type the columns of the good ones.
+
+    The one difference: a price such as 1e3 is of a wrong type here.
 
     Args:
         piece: what `pieces` yields.
@@ -199,7 +201,7 @@ def _whole(texts: pandas.Series, bits: int) -> tuple[pandas.Series, pandas.Serie
 def _hundredths(texts: pandas.Series) -> tuple[pandas.Series, pandas.Series]:
     parts = texts.str.extract(f"^{_PRICE}$")
     is_price = parts[1].notna()
-    whole, fraction = parts[1].where(is_price, "0"), parts[2].where(parts[2].notna(), "").str.ljust(2, "0")
+    whole, fraction = parts[1].where(is_price & (parts[1] != ""), "0"), parts[2].where(parts[2].notna(), "").str.ljust(2, "0")
     number = whole.astype("int64") * 100 + fraction.astype("int64")
     return number.where(parts[0] != "-", -number), is_price
 

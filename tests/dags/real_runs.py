@@ -16,6 +16,9 @@ DAY = "2026-01-15"
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "classic": ("classic_pipeline", {"date": DAY}),
     "taskflow": ("taskflow_pipeline", {"date": DAY}),
+    "pandas": ("csv_transform", {"date": DAY}),
+    "bash": ("csv_bash", {"date": DAY}),
+    "refused": ("csv_bash", {"date": DAY, "max_reject_share": 0}),
     "good": ("parallel_batches", {"date": DAY, "days": 2}),
     "broken": ("parallel_batches", {"date": DAY, "days": 3}),
     "none": ("parallel_batches", {"date": "2025-01-15", "days": 3}),
@@ -26,6 +29,8 @@ def main(applications: str, root: Path) -> None:
     """Make the database, run every one of RUNS, and print the states of their tasks."""
     sys.path[:0] = [str(ROOT / "dags"), str(Path(__file__).parent)]
     import classic_pipeline
+    import csv_bash
+    import csv_transform
     import parallel_batches
     import taskflow_pipeline
     from airflow.utils.db import initdb
@@ -35,10 +40,13 @@ def main(applications: str, root: Path) -> None:
     published, extract = files.published, totals.extract
     files.published = lambda *results, output="": published(*results, output=str(root / "output"))
     totals.extract = lambda date, folder="": extract(date, str(root / "data/sales"))
-    parallel_batches.INPUT = str(root / "data/sales")
+    for module in (csv_bash, csv_transform, parallel_batches):
+        module.INPUT = str(root / "data/sales")
+    for module in (csv_bash, csv_transform):
+        module.OUTPUT = str(root / "output")
     initdb()
     states = {}
-    for module in (classic_pipeline, taskflow_pipeline, parallel_batches):
+    for module in (classic_pipeline, taskflow_pipeline, csv_transform, csv_bash, parallel_batches):
         dag: Any = module.dag
         dag.deadline = None  # Airflow 3.3.2 ends a test of a DAG with one in an error: apache/airflow#73428
         for name, (dag_id, conf) in RUNS.items():

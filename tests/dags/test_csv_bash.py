@@ -6,12 +6,18 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import csv_bash
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sales_files import DAY, GOOD, HEADER, rows, use, write
+
+if TYPE_CHECKING:
+    from conftest import Real
 
 SCRIPT = f"{csv_bash.SCRIPTS}/clean_csv.sh"
 
@@ -44,6 +50,43 @@ def test_should_end_in_a_sentence_and_write_nothing_if_there_is_no_input(
     assert not (tmp_path / "clean.csv").exists()
 
 
+def test_should_keep_the_order_and_the_first_of_equal_lines(tmp_path: Path) -> None:
+    lines = [f"{number * 7919 % 50},{number % 3}" for number in range(2_000)] + ["%d,\\n", "b\0c,1", "\t,2"]
+    (tmp_path / "in.csv").write_text("a,b\n" + "\n".join(lines))
+    done = _script(tmp_path, tmp_path / "in.csv")
+    first = list(dict.fromkeys(lines))
+    assert (tmp_path / "clean.csv").read_text().splitlines() == ["a,b", *first[:-1], ",2"]
+    assert json.loads(done.stdout)["rows_duplicate"] == len(lines) - len(first)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=20), st.sampled_from((b"1,2", b" 1 , 2 \r", b"a,b", b"1,2,3", b"\xef\xbb\xbf"))), max_size=20
+    )
+)
+def test_should_give_every_line_one_fate_whatever_stands_in_it(tmp_path: Path, lines: list[bytes]) -> None:
+    (tmp_path / "in.csv").write_bytes(b"a,b\n1,2\n" + b"\n".join(lines))
+    done = _script(tmp_path, tmp_path / "in.csv")
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout.splitlines()[-1])
+    assert counts["rows_read"] == counts["rows_written"] + counts["rows_rejected"] + counts["rows_duplicate"]
+    clean = (tmp_path / "clean.csv").read_bytes()
+    assert clean.startswith(b"a,b\n1,2\n") and clean.count(b"\n") == counts["rows_written"] + 1
+    assert all(line.count(b",") == 1 for line in clean.split(b"\n")[:-1])
+    assert (tmp_path / "rejects.csv").read_bytes().count(b"\n") == counts["rows_rejected"]
+    # What is clean stays as it is.
+    (tmp_path / "in.csv").write_bytes(clean)
+    again = json.loads(_script(tmp_path, tmp_path / "in.csv").stdout)
+    assert (again["rows_read"], again["rows_written"]) == (counts["rows_written"], counts["rows_written"])
+    assert (tmp_path / "clean.csv").read_bytes() == clean
+
+
+def test_should_explain_itself() -> None:
+    done = subprocess.run(["bash", SCRIPT, "--help"], capture_output=True, text=True, check=True)
+    assert "clean_csv.sh input.csv clean.csv rejects.csv" in done.stdout and "set -euo" not in done.stdout
+
+
 def test_should_tell_how_it_is_called(tmp_path: Path) -> None:
     done = subprocess.run(["bash", SCRIPT], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "clean_csv: error: usage: clean_csv.sh input.csv clean.csv rejects.csv\n")
@@ -55,13 +98,14 @@ def test_should_leave_nothing_half_written_if_it_is_killed(tmp_path: Path) -> No
     (tmp_path / "clean.csv").write_text("old")
     fake = tmp_path / "bin"
     fake.mkdir()
-    (fake / "awk").write_text('#!/bin/sh\necho half >"$CLEAN"\nkill -TERM $PPID\n')
+    (fake / "awk").write_text('#!/bin/sh\necho half >"$WORK/header"\nkill -TERM -0\n')
     (fake / "awk").chmod(0o755)
     command = ["bash", SCRIPT, str(source), str(tmp_path / "clean.csv"), str(tmp_path / "rejects.csv")]
-    done = subprocess.run(command, env={**os.environ, "PATH": f"{fake}:{os.environ['PATH']}"}, capture_output=True, check=False)
+    environment = {**os.environ, "PATH": f"{fake}:{os.environ['PATH']}"}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False, start_new_session=True)
     assert done.returncode != 0
     assert (tmp_path / "clean.csv").read_text() == "old"
-    assert not (tmp_path / "clean.csv.part").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "clean.csv", "in.csv"]
 
 
 @pytest.mark.parametrize("name", ["$(touch PWNED).csv", "a'; touch PWNED; '.csv", "-rf.csv", "two words.csv", "a\\nb.csv"])
@@ -78,15 +122,23 @@ def test_should_take_a_name_as_a_name_whatever_stands_in_it(tmp_path: Path, name
     assert not (tmp_path / "PWNED").exists()
 
 
+def _task(name: str) -> Any:
+    task: Any = csv_bash.dag.get_task(name)
+    return task.python_callable
+
+
+def _counts(manifest: dict[str, Any]) -> dict[str, int]:
+    return {name: count for name, count in manifest.items() if name.startswith("rows_")}
+
+
 def _published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float = 0.1) -> Any:
     use(monkeypatch, csv_bash, tmp_path)
     work = tmp_path / "output/.work/csv_bash/run"
     work.mkdir(parents=True)
     done = _script(work, tmp_path / "data/sales" / f"sales_{DAY}.csv")
     monkeypatch.setattr(csv_bash, "get_current_context", lambda: {"params": {"max_reject_share": limit}})
-    task: Any = csv_bash.dag.get_task("publish")
     paths = {"date": DAY, "work": str(work)}
-    return list(task.python_callable(paths, csv_bash.dag.get_task("clean").output_processor(done.stdout)))
+    return list(_task("publish")(paths, csv_bash.dag.get_task("clean").output_processor(done.stdout)))
 
 
 def test_should_publish_both_files_with_a_manifest_and_announce_the_counts(
@@ -98,8 +150,14 @@ def test_should_publish_both_files_with_a_manifest_and_announce_the_counts(
     result = tmp_path / "output/csv_bash" / f"date={DAY}"
     manifest = json.loads((result / "_manifest.json").read_text())
     assert manifest["rejects_by_reason"] == {"wrong_columns": 1}
+    assert (tmp_path / "output/quarantine/csv_bash" / f"date={DAY}" / "rejects.csv").read_text() == "wrong_columns,1,2\n"
     assert len((result / f"sales_{DAY}.csv").read_text().splitlines()) == 31
-    assert not (tmp_path / "output/.work/csv_bash/run").exists()
+    for path in result.iterdir():
+        assert path.stat().st_mode & 0o777 == 0o664, path
+    # Once more, as after a try that was killed at its end; then the folder goes.
+    list(_task("publish")({"date": DAY, "work": str(tmp_path / "output/.work/csv_bash/run")}, _counts(manifest)))
+    _task("remove")({"work": str(tmp_path / "output/.work/csv_bash/run")})
+    assert list((tmp_path / "output/.work/csv_bash").iterdir()) == []
 
 
 def test_should_publish_nothing_if_too_many_lines_are_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +165,53 @@ def test_should_publish_nothing_if_too_many_lines_are_rejected(tmp_path: Path, m
     with pytest.raises(AirflowFailException, match=r"2 of 3 lines are rejected, more than 50.00%"):
         _published(tmp_path, monkeypatch, 0.5)
     assert not (tmp_path / "output/csv_bash").exists()
+    rejects = tmp_path / "output/quarantine/csv_bash" / f"date={DAY}" / "rejects.csv"
+    assert len(rejects.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(("lines", "sentence"), [(None, "does not exist"), (b"", "is empty")], ids=["missing", "empty"])
+def test_should_fail_without_retry_before_the_script_if_there_is_no_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: bytes | None, sentence: str
+) -> None:
+    use(monkeypatch, csv_bash, tmp_path)
+    monkeypatch.setattr(csv_bash, "get_current_context", lambda: {"params": {"date": DAY}, "run_id": "run"})
+    if lines is not None:
+        write(tmp_path / "data/sales").write_bytes(lines)
+    with pytest.raises(AirflowFailException, match=f"^the input file .*sales_{DAY}.csv {sentence}$"):
+        _task("prepare")()
+    assert not (tmp_path / "output").exists()
+
+
+def test_should_remove_its_folder_whatever_becomes_of_the_run() -> None:
+    tasks = csv_bash.dag.task_dict
+    assert list(tasks) == ["prepare", "clean", "publish", "remove"]
+    assert tasks["prepare"].is_setup and tasks["remove"].is_teardown
+    assert tasks["remove"].upstream_task_ids == {"prepare", "publish"}
+
+
+def test_should_publish_what_the_script_cleaned_and_remove_its_folder_in_a_real_run(real: Real) -> None:
+    assert set(real.states["bash"].values()) == {"success"}
+    manifest = json.loads((real.output / "csv_bash" / f"date={DAY}" / "_manifest.json").read_text())
+    assert (manifest["rows_read"], manifest["rows_written"], manifest["rows_duplicate"]) == (312, 301, 10)
+    states = real.states["refused"]
+    assert (states["run"], states["clean[-1]"], states["publish[-1]"], states["remove[-1]"]) == (
+        "failed",
+        "success",
+        "failed",
+        "success",
+    )
+    assert "1 of 312 lines are rejected, more than 0.00%: see " in real.logs["refused"]
+    assert list((real.output / ".work/csv_bash").iterdir()) == []
+
+
+def test_should_try_twice_what_the_script_refuses_and_retry_the_rest_as_usual() -> None:
+    policy = csv_bash.dag.get_task("clean").retry_policy
+    decisions = []
+    for code in (2, 12):
+        with pytest.raises(AirflowException) as failure:
+            BashOperator(task_id=f"exit_{code}", bash_command=f"exit {code}").execute({})
+        decisions.append([policy.evaluate(failure.value, number, 3).action.value for number in (1, 2)])
+    assert decisions == [["retry", "fail"], ["default", "default"]]
 
 
 def test_should_give_the_operator_no_value_that_it_would_read_as_a_template_file() -> None:
