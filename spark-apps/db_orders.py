@@ -8,7 +8,7 @@ Writes  <output>/db_orders/date=2026-01-15             orders, by_status
         <output>/quarantine/db_orders/date=2026-01-15  the rows that fail a check, with the reason
 Address, user and password come from the environment: they stand in no command line. Number, sum of keys and sum of times of
 the rows are asked before and after; if what was read has others, nothing is published. A mistake ends in one sentence and
-exit code 2.
+exit code 2, a database that is away or that changes meanwhile in one and exit code 75.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import datetime as dt
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import batch
 import errors
 import frames
-from errors import UserError
+from errors import TemporaryError, UserError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -43,7 +43,15 @@ TABLE = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 FETCH_ROWS, CONNECT_SECONDS, SOCKET_SECONDS = 10_000, 10, 300
 ROWS_PER_FILE = 2_000_000
 #: Words of PostgreSQL for what asking again does not mend.
-USERS_MISTAKE = re.compile(r"(?:FATAL|ERROR): ((?:password authentication|(?:database|role) \".*\" does|permission|relation).*)")
+USERS_MISTAKE = re.compile(
+    r"(?:FATAL|ERROR): ((?:password authentication|no pg_hba.conf entry|(?:database|role) \".*\" does|permission|relation).*)"
+)
+#: Words of PostgreSQL and of its driver for what it may mend.
+AWAY = re.compile(
+    r"PSQLException: (.*(?:Connection to .* refused|connection attempt failed|terminating connection|I/O error occurred"
+    r"|connection has been closed|database system is|too many (?:clients|connections)|remaining connection slots"
+    r"|canceling statement).*)"
+)
 
 
 class Source(NamedTuple):
@@ -77,6 +85,7 @@ def main(argv: Sequence[str]) -> None:
 
     Raises:
         UserError: for a bad argument, a database that refuses, a table with other columns, too many rejected rows.
+        TemporaryError: if the database is away, drops a connection, or its rows change meanwhile.
     """
     parser = batch.parser("db_orders", __doc__)
     parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD, in Korean time")
@@ -94,11 +103,14 @@ def main(argv: Sequence[str]) -> None:
     source = Source(*(os.environ[name] for name in ("SOURCE_URL", "SOURCE_USER", "SOURCE_PASSWORD")), options.table)
     try:
         rows = run(source, date, options.partitions, options.output, options.max_reject_share)
-    except UserError:
+    except (UserError, TemporaryError):
         raise
     except Exception as error:
-        if found := USERS_MISTAKE.search(_words(error)):
+        words = _words(error)
+        if found := USERS_MISTAKE.search(words):
             raise UserError(f"the database refuses: {found[1].strip()}") from None
+        if found := AWAY.search(words):
+            raise TemporaryError(f"the database is away, nothing is published: {found[1].strip()}") from None
         raise
     print(f"db_orders: {date}: {rows}")
 
@@ -115,7 +127,8 @@ def run(source: Source, date: dt.date, partitions: int, output: str, max_reject_
 
     Raises:
         UserError: if more rows are rejected, or the table has other columns.
-        RuntimeError: if rows changed while they were read; the day's old result then stays.
+        TemporaryError: if rows changed while they were read; the day's old result then stays.
+        RuntimeError: if two rows have the same key.
     """
     from pyspark.sql import Observation
 
@@ -134,13 +147,13 @@ def run(source: Source, date: dt.date, partitions: int, output: str, max_reject_
             read = Fingerprint(*(int(seen.get[name]) for name in ("rows", "keys", "times")), before.first, before.last)
             after = fingerprint(spark, source, begin, end)
             if not before == read == after:
-                raise RuntimeError(
+                raise TemporaryError(
                     f"rows changed while they were read, nothing is published: {before} before, {read} read, {after} after"
                 )
             return by_status(orders)
 
         files = max(1, -(-before.rows // ROWS_PER_FILE))
-        return batch.settle(spark, job, judged, REASONS, tables, main="orders", key=(KEY,), files=files)
+        return batch.settle(spark, job, judged, REASONS, tables, main="orders", files=files, checks=checks)
 
 
 def bounds(date: dt.date) -> tuple[str, str]:
@@ -175,7 +188,9 @@ def check_columns(spark: SparkSession, source: Source) -> None:
     Raises:
         UserError: if one is missing or has another type.
     """
-    found = dict(reader(spark, source, f"SELECT * FROM {source.table} WHERE false").load().dtypes)
+    # A time without a zone would be another instant in a JVM of another zone; by this option it is of another type.
+    none = reader(spark, source, f"SELECT * FROM {source.table} WHERE false").option("preferTimestampNTZ", "true")
+    found = dict(none.load().dtypes)
     wrong = [
         f"{name} is {found[name]} instead of {kind}" if name in found else f"{name} is missing"
         for name, kind in SCHEMA.items()
@@ -222,8 +237,10 @@ def extract(spark: SparkSession, source: Source, begin: str, end: str, known: Fi
     """
     if not known.rows or known.first is None or known.last is None:
         return spark.createDataFrame([], ", ".join(f"{name} {kind}" for name, kind in SCHEMA.items()))
-    found = reader(spark, source, f"SELECT {', '.join(SCHEMA)} FROM {source.table} WHERE {where(begin, end)}")
-    ranges = {"partitionColumn": KEY, "lowerBound": known.first, "upperBound": known.last + 1, "numPartitions": partitions}
+    # NaN, which no decimal of Spark is, comes as a missing value.
+    columns = ", ".join(SCHEMA).replace("amount", "nullif(amount, 'NaN')::numeric(12, 2) AS amount")
+    found = reader(spark, source, f"SELECT {columns} FROM {source.table} WHERE {where(begin, end)}")
+    ranges = {"partitionColumn": KEY, "lowerBound": known.first, "upperBound": known.last, "numPartitions": partitions}
     frame: DataFrame = found.options(**ranges).load()
     return frame
 
@@ -254,6 +271,14 @@ def by_status(orders: DataFrame) -> dict[str, DataFrame]:
 
     totals = F.count(F.lit(1)).alias("orders"), F.sum("amount").cast("decimal(18,2)").alias("amount")
     return {"by_status": orders.groupBy("status").agg(*totals)}
+
+
+def checks(written: Mapping[str, DataFrame]) -> dict[str, Column]:
+    """Return what must hold for the tables, see `batch.settle`: of two rows with one key, none is known to be the right one."""
+    from pyspark.sql import functions as F
+
+    orders = written["orders"]
+    return {f"orders: {KEY} tells the rows of the table apart": F.lit(orders.count() == orders.select(KEY).distinct().count())}
 
 
 def _words(error: BaseException | None) -> str:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 EXIT_USER_ERROR = 2
+#: EX_TEMPFAIL of sysexits.h.
+EXIT_TEMPORARY = 75
 
 _DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 _DISK_FULL_TEXT = re.compile(r"No space left on device|Disk quota exceeded|not enough space", re.IGNORECASE)
@@ -17,6 +19,10 @@ _PATH_IN_TEXT = re.compile(r"(?:file:)?(/[^\s:()'\"]+) ?\(No space left on devic
 
 class UserError(Exception):
     """A mistake or a limit that one sentence explains; the application ends with exit code 2."""
+
+
+class TemporaryError(RuntimeError):
+    """What one sentence explains and a later try may not meet, such as a server that is away; exit code 75."""
 
 
 def disk_full_reason(error: BaseException, *folders: str) -> str | None:
@@ -42,7 +48,7 @@ def disk_full_reason(error: BaseException, *folders: str) -> str | None:
 
 
 def run(name: str, main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> int:
-    """Run an application's main function and turn a UserError into one sentence on stderr.
+    """Run an application's main function and turn a UserError or a TemporaryError into one sentence on stderr.
 
     Args:
         name: the application's name, the prefix of the sentence.
@@ -50,12 +56,15 @@ def run(name: str, main: Callable[[Sequence[str]], None], argv: Sequence[str]) -
         argv: the command-line arguments.
 
     Returns:
-        The exit code: 0, or 2 for a UserError or a full disk. Other errors pass through.
+        The exit code: 0, 2 for a UserError or a full disk, or 75 for a TemporaryError. Other errors pass through.
     """
+    code = EXIT_USER_ERROR
     try:
         main(argv)
     except UserError as error:
         reason: str | None = str(error)
+    except TemporaryError as error:
+        reason, code = str(error), EXIT_TEMPORARY
     except Exception as error:
         reason = disk_full_reason(error)
         if reason is None:
@@ -64,7 +73,7 @@ def run(name: str, main: Callable[[Sequence[str]], None], argv: Sequence[str]) -
         return 0
     sys.stdout.flush()
     print(f"{name}: error: {reason}", file=sys.stderr, flush=True)
-    return EXIT_USER_ERROR
+    return code
 
 
 def _free_mib(folder: str) -> int:

@@ -39,20 +39,26 @@ class SubmitWithSource(SparkSubmitOperator):
             context: Airflow's.
 
         Raises:
-            AirflowFailException: if there is no such connection.
+            AirflowFailException: if there is no such connection, or something is missing in it.
         """
         try:
             connection = BaseHook.get_connection(self.source_conn_id)
         except AirflowNotFoundException:
             raise AirflowFailException(
-                f"there is no connection {self.source_conn_id}: make it for a PostgreSQL database "
-                "(type postgres, host, port, schema, login, password), then run again"
+                f"there is no connection {self.source_conn_id}: make it with `airflow connections add {self.source_conn_id} "
+                "--conn-type postgres --conn-host <host> --conn-port 5432 --conn-schema <database> --conn-login <user> "
+                "--conn-password <password>`, then run again"
             ) from None
+        missing = [name for name in ("host", "schema", "login", "password") if not getattr(connection, name)]
+        if missing:
+            raise AirflowFailException(
+                f"the connection {self.source_conn_id} has no {', '.join(missing)}: add it, then run again"
+            )
         # Here, after Airflow has stored the rendered templates.
         self.env_vars = (self.env_vars or {}) | {
             "SOURCE_URL": f"jdbc:postgresql://{connection.host}:{connection.port or 5432}/{connection.schema}",
-            "SOURCE_USER": connection.login or "",
-            "SOURCE_PASSWORD": connection.password or "",
+            "SOURCE_USER": connection.login,
+            "SOURCE_PASSWORD": connection.password,
         }
         super().execute(context)
 

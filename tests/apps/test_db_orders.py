@@ -10,6 +10,10 @@ import datetime as dt
 import hashlib
 import json
 import os
+import shutil
+import subprocess
+import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -18,11 +22,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import db_orders
+import errors
 import generate_orders
 import psycopg
 import pytest
-from errors import UserError
-from sales_cases import DAY
+from errors import TemporaryError, UserError
+from sales_cases import APPS, DAY, SHORT_LIVED
 
 if TYPE_CHECKING:
     import batch
@@ -41,6 +46,48 @@ def database() -> Iterator[str]:
         server.execute(f"CREATE DATABASE {name}")
         yield f"postgresql://{address.username}@{address.hostname}:{address.port or 5432}/{name}"
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def reader(database: str) -> Iterator[str]:
+    """A user whom the server asks for PASSWORD, and who may read nothing yet."""
+    name = f"reader_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(os.environ["AIRSPARK_WAREHOUSE"], autocommit=True) as server:
+        server.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'".encode())
+        row = server.execute("SELECT setting, pg_read_file(setting) FROM pg_settings WHERE name = 'hba_file'").fetchone()
+        assert row is not None
+        file, rules = row
+
+        def write(text: str) -> None:
+            # A large object is exported by a statement after the one that makes it.
+            made = server.execute("SELECT lo_from_bytea(0, %s)", (text.encode(),)).fetchone()
+            assert made is not None
+            server.execute("SELECT lo_export(%s, %s)", (made[0], file))
+            server.execute("SELECT lo_unlink(%s), pg_reload_conf()", (made[0],))
+
+        write(f"host all {name} all scram-sha-256\n{rules}")
+        try:
+            _until(lambda: not _answers(database.replace("//postgres@", f"//{name}@")))
+            yield name
+        finally:
+            write(rules)
+            _ask(database, f"DROP OWNED BY {name}")
+            server.execute(f"DROP ROLE {name}".encode())
+
+
+def _answers(address: str) -> bool:
+    try:
+        psycopg.connect(address).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _until(holds: Callable[[], Any], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
 
 
 def _source(database: str, table: str = "orders") -> db_orders.Source:
@@ -116,6 +163,25 @@ def test_should_set_rows_aside_that_fail_a_check(on_shared_session: SparkSession
     assert {row["order_id"]: row["customer_id"] for row in found} == {2: None, 3: "C1", 4: "C1"}
 
 
+def test_should_set_a_row_aside_whose_amount_is_no_number_and_take_the_largest_key(
+    on_shared_session: SparkSession, database: str, tmp_path: Path
+) -> None:
+    rows = f"(1, 'C1', 'paid', 'NaN', '2026-01-15T12:00:00Z'), ({2**63 - 1}, 'C1', 'paid', 2, '2026-01-15T12:00:00Z')"
+    _ask(database, generate_orders.TABLE, f"INSERT INTO orders VALUES {rows}")
+    assert _run(database, tmp_path).rejects == {"missing_value": 1}
+    assert [(row["order_id"], row["amount"]) for row in _orders(tmp_path)] == [(2**63 - 1, Decimal("2.00"))]
+
+
+def test_should_publish_nothing_if_the_key_does_not_tell_rows_apart(
+    on_shared_session: SparkSession, database: str, tmp_path: Path
+) -> None:
+    rows = "(1, 'C1', 'paid', 10, '2026-01-15T12:00:00Z'), (1, 'C1', 'paid', 99, '2026-01-15T13:00:00Z')"
+    _ask(database, generate_orders.TABLE.replace(" PRIMARY KEY", ""), f"INSERT INTO orders VALUES {rows}")
+    with pytest.raises(RuntimeError, match="orders: order_id tells the rows of the table apart"):
+        _run(database, tmp_path)
+    assert not (tmp_path / RESULT).exists()
+
+
 def _meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
     """Do something between the first look at the rows and their reading."""
     extract = db_orders.extract
@@ -142,7 +208,7 @@ def test_should_publish_nothing_if_rows_change_while_they_are_read(
 ) -> None:
     generate_orders.fill(database, "", [DAY], 200, 7)
     _meanwhile(monkeypatch, lambda: _ask(database, statement))
-    with pytest.raises(RuntimeError, match="rows changed while they were read, nothing is published"):
+    with pytest.raises(TemporaryError, match="rows changed while they were read, nothing is published"):
         _run(database, tmp_path)
     assert not (tmp_path / RESULT).exists()
 
@@ -154,20 +220,61 @@ def test_should_publish_nothing_if_the_database_drops_the_connection_while_it_is
     # Each row that is read takes its time, and in the midst of them the server ends the reading connections.
     columns = ", ".join(db_orders.SCHEMA)
     _ask(database, f"CREATE VIEW slow AS SELECT {columns} FROM orders WHERE pg_sleep(0.02) IS NOT NULL")
-    cut = (
-        "SELECT pg_sleep(3); SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%slow%'"
-    )
-
-    def cut_later() -> None:
-        import threading
-
-        threading.Thread(target=_ask, args=(database, *cut.split("; ")), daemon=True).start()
-
-    _meanwhile(monkeypatch, cut_later)
-    with pytest.raises(Exception, match="terminating connection|connection .*closed|I/O error"):
-        db_orders.run(_source(database, "slow"), DAY, 2, str(tmp_path), 1)
+    threading.Thread(target=_cut, args=(database,), daemon=True).start()
+    with pytest.raises(
+        TemporaryError, match="^the database is away, nothing is published: .*(terminating|closed|I/O error)"
+    ) as e:
+        _main(monkeypatch, database, tmp_path, "--table", "slow", "--partitions", "2")
+    assert "\n" not in str(e.value)
     assert not (tmp_path / RESULT).exists()
+
+
+def _cut(database: str) -> None:
+    """End the connections that read ranges of keys, once."""
+    others = (
+        "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND query ~ 'slow.*\"order_id\"'"
+    )
+    with psycopg.connect(database, autocommit=True) as connection:
+        _until(lambda: connection.execute(f"SELECT 1 {others} AND state = 'active'".encode()).fetchone())
+        time.sleep(0.3)
+        connection.execute(f"SELECT pg_terminate_backend(pid) {others}".encode())
+
+
+def test_should_have_each_row_once_if_spark_reads_again_what_a_dropped_connection_cut_off_and_tell_no_password(
+    database: str, tmp_path: Path
+) -> None:
+    binary = shutil.which("spark-submit")
+    if binary is None:
+        pytest.skip("needs spark-submit on the PATH")
+    generate_orders.fill(database, "", [DAY], 60, 7)
+    columns = ", ".join(db_orders.SCHEMA)
+    _ask(database, f"CREATE VIEW slow AS SELECT {columns} FROM orders WHERE pg_sleep(0.03) IS NOT NULL")
+    (tmp_path / "events").mkdir()
+    conf = {
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.compress": "false",
+        "spark.eventLog.dir": f"file:{tmp_path}/events",
+    }
+    command = [binary, "--master", "local[2,4]", "--driver-memory", "700m", "--driver-java-options", SHORT_LIVED]
+    command += [part for key, value in conf.items() for part in ("--conf", f"{key}={value}")]
+    command += [str(APPS / "db_orders.py"), "--date", str(DAY), "--table", "slow", "--partitions", "2"]
+    source = _source(database)
+    variables = {"SOURCE_URL": source.url, "SOURCE_USER": source.user, "SOURCE_PASSWORD": PASSWORD}
+    threading.Thread(target=_cut, args=(database,), daemon=True).start()
+    done = subprocess.run(
+        [*command, "--output", str(tmp_path / "output")], env=os.environ | variables, capture_output=True, text=True, check=False
+    )
+    log = done.stdout + done.stderr
+    assert done.returncode == 0, log[-3000:]
+    assert "Lost task" in log
+    assert "db_orders: 2026-01-15: 60 rows read = 60 written + 0 rejected + 0 duplicates" in log
+    assert {row["order_id"] for row in _orders(tmp_path / "output")} == {row[0] for row in generate_orders.orders(DAY, 60, 7)}
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("events" in path.parts and path.stat().st_size for path in written)
+    assert PASSWORD not in log
+    assert not [path for path in written if PASSWORD.encode() in path.read_bytes()]
 
 
 @pytest.mark.parametrize(
@@ -175,6 +282,8 @@ def test_should_publish_nothing_if_the_database_drops_the_connection_while_it_is
     [
         ("ALTER TABLE orders RENAME amount TO total", "amount is missing"),
         ("ALTER TABLE orders ALTER status TYPE integer USING 1", "status is int instead of string"),
+        ("ALTER TABLE orders ALTER updated_at TYPE timestamp", "updated_at is timestamp_ntz instead of timestamp"),
+        ("ALTER TABLE orders ALTER amount TYPE numeric", r"amount is decimal\(38,18\) instead of decimal\(12,2\)"),
     ],
 )
 def test_should_say_which_column_is_not_as_expected(
@@ -185,9 +294,16 @@ def test_should_say_which_column_is_not_as_expected(
         _run(database, tmp_path)
 
 
-def _main(monkeypatch: pytest.MonkeyPatch, database: str, output: Path, *arguments: str, user: str = "postgres") -> None:
+def _main(
+    monkeypatch: pytest.MonkeyPatch,
+    database: str,
+    output: Path,
+    *arguments: str,
+    user: str = "postgres",
+    password: str = PASSWORD,
+) -> None:
     source = _source(database)
-    for name, value in {"SOURCE_URL": source.url, "SOURCE_USER": user, "SOURCE_PASSWORD": PASSWORD}.items():
+    for name, value in {"SOURCE_URL": source.url, "SOURCE_USER": user, "SOURCE_PASSWORD": password}.items():
         monkeypatch.setenv(name, value)
     db_orders.main(["--date", str(DAY), "--output", str(output), *arguments])
 
@@ -214,6 +330,32 @@ def test_should_say_in_a_sentence_what_the_database_refuses(
     with pytest.raises(UserError, match=sentence) as refused:
         _main(monkeypatch, database, tmp_path, *arguments, user=user)
     assert PASSWORD not in str(refused.value)
+
+
+def test_should_read_with_the_right_password_and_privilege_alone(
+    on_shared_session: SparkSession, database: str, reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _ask(database, generate_orders.TABLE)
+    with pytest.raises(UserError, match=f'the database refuses: password authentication failed for user "{reader}"') as refused:
+        _main(monkeypatch, database, tmp_path, user=reader, password="hidden-and-wrong")
+    assert "hidden" not in str(refused.value)
+    with pytest.raises(UserError, match="the database refuses: permission denied for table orders"):
+        _main(monkeypatch, database, tmp_path, user=reader)
+    _ask(database, f"GRANT SELECT ON orders TO {reader}")
+    _main(monkeypatch, database, tmp_path, user=reader)
+    assert (tmp_path / RESULT / "_SUCCESS").exists()
+
+
+def test_should_say_in_a_sentence_that_nobody_listens(
+    on_shared_session: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main(_: Any) -> None:
+        _main(monkeypatch, "postgresql://postgres@127.0.0.1:1/shop", tmp_path)
+
+    assert errors.run("db_orders", main, []) == 75
+    said = capsys.readouterr().err
+    assert said.startswith("db_orders: error: the database is away, nothing is published: Connection to 127.0.0.1:1 refused")
+    assert said.count("\n") == 1
 
 
 def test_should_say_what_must_be_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

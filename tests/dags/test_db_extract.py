@@ -8,7 +8,7 @@ from typing import Any
 import db_extract
 import pytest
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, ParamValidationError
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException, ParamValidationError
 
 PASSWORD = "hidden-password"
 
@@ -34,8 +34,25 @@ def test_should_fail_without_retry_if_there_is_no_connection(monkeypatch: pytest
 
     monkeypatch.setattr("pipelines.spark.BaseHook.get_connection", missing)
     task: Any = db_extract.dag.get_task("transform")
-    with pytest.raises(AirflowFailException, match="there is no connection shop_db: make it"):
+    with pytest.raises(
+        AirflowFailException, match="there is no connection shop_db: make it with `airflow connections add shop_db "
+    ):
         task.execute({})
+
+
+def test_should_say_what_the_connection_lacks_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = SimpleNamespace(host="shop-db", port=None, schema=None, login="", password=PASSWORD)
+    monkeypatch.setattr("pipelines.spark.BaseHook.get_connection", lambda name: connection)
+    task: Any = db_extract.dag.get_task("transform")
+    with pytest.raises(AirflowFailException, match="the connection shop_db has no schema, login: add it") as refused:
+        task.execute({})
+    assert PASSWORD not in str(refused.value)
+
+
+def test_should_try_as_usual_what_another_try_may_not_meet() -> None:
+    task: Any = db_extract.dag.get_task("transform")
+    away = AirflowException("Cannot execute: spark-submit. Error code is: 75.\nLast spark-submit output: …")
+    assert [task.retry_policy.evaluate(away, number, 3).action.value for number in (1, 2)] == ["default"] * 2
 
 
 @pytest.mark.parametrize("table", ["orders; DROP TABLE orders", "Orders", "a.b.c", "", "--help"])
