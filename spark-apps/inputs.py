@@ -15,6 +15,8 @@ from typing import Any
 from errors import UserError
 
 _BLOCK = 2**20
+#: What Hadoop's file systems read as a pattern.
+_WILD = frozenset("*?[]{}\\")
 
 
 @dataclass(frozen=True)
@@ -62,25 +64,27 @@ def look(path: str | Path) -> InputFile:
     return InputFile(str(path), status.st_size, status.st_mtime_ns)
 
 
-def find(folder: str, pattern: str) -> tuple[InputFile, ...]:
-    """Look at every file of a folder that matches a pattern, each content once.
+def find(folder: str, *patterns: str) -> tuple[InputFile, ...]:
+    """Look at every file of a folder that matches one of some patterns, each content once.
 
     Args:
         folder: where the files are.
-        pattern: such as `*2026-01-15*.log*`; names that begin with a dot are files that are still being written.
+        patterns: such as `*2026-01-15*.log*`; names that begin with a dot are files that are still being written.
 
     Returns:
         The files, ordered by name. A file with the same bytes as one before it is left out, with a line about it.
 
     Raises:
-        UserError: if there is none, or one cannot be read or is empty.
+        UserError: if there is none, or one cannot be read, is empty, or has a path that Spark takes for a pattern.
     """
-    paths = sorted(path for path in Path(folder).glob(pattern) if not path.name.startswith("."))
+    paths = sorted({path for one in patterns for path in Path(folder).glob(one) if not path.name.startswith(".")})
     if not paths:
         there = "there is no such folder" if not os.path.isdir(folder) else f"it holds {len(os.listdir(folder))} others"
-        raise UserError(f"no file {pattern} in {folder}: {there}")
+        raise UserError(f"no file {' or '.join(patterns)} in {folder}: {there}")
     found: dict[str, InputFile] = {}
     for path in paths:
+        if wild := sorted(set(str(path)) & _WILD):
+            raise UserError(f"the input file {path} has {' '.join(wild)} in its path, a pattern to Spark: rename it")
         file = look(path)
         if (first := found.setdefault(file.sha256, file)) is not file:
             print(f"{file.path} is left out: the same bytes as {first.path}")
