@@ -11,9 +11,13 @@ With --check it looks at the input only, without Spark. A mistake ends in one se
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import gzip
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,18 +31,24 @@ from inputs import InputFile
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-REASONS = ("not_utf8", "not_json", "missing_value", "wrong_type", "unknown_type", "wrong_date")
+REASONS = ("not_utf8", "not_json", "missing_value", "wrong_type", "unknown_type", "out_of_range", "wrong_date")
 TYPES = ("view", "search", "cart", "checkout", "purchase")
 SCHEMA = (
     "event_id string, user_id string, session_id string, at string, type string, product_id string, campaign string, "
     "amount string, malformed string"
 )
+TEXTS = ("event_id", "user_id", "session_id", "type", "product_id", "campaign")
 REQUIRED = ("event_id", "user_id", "session_id", "at", "type", "product_id")
 EVENTS = (
     "event_id string, user_id string, session_id string, at timestamp, type string, product_id string, campaign string, "
     "amount decimal(12,2)"
 )
 CAMPAIGNS, CAMPAIGN_HEADER = "campaign string, channel string, cost decimal(12,2)", "campaign,channel,cost"
+COST = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?")
+# A time without an offset is another one in each time zone.
+AT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})$"
+# from_json() reads the first object of a line and says nothing of what follows; }{ has no place inside one.
+ONE_OBJECT, TWO_OBJECTS = r"(?s)^\s*\{.*\}\s*$", r"\}\s*\{"
 BYTES_PER_FILE = 64 * 2**20
 
 # A session has reached a step if it did that after the step before it.
@@ -131,17 +141,55 @@ def check(folder: str, date: dt.date) -> tuple[InputFile, ...]:
         The campaigns' file, then the day's files.
 
     Raises:
-        UserError: if one is missing, empty, unreadable, cut off or damaged, or the campaigns have another header.
+        UserError: if one is missing, empty, blank, unreadable, cut off or damaged, or the campaigns are wrong.
     """
     campaigns = inputs.look(Path(folder, "campaigns.csv"))
-    with open(campaigns.path, encoding="utf-8-sig", errors="replace") as file:
-        header = file.readline().strip()
-    if header != CAMPAIGN_HEADER:
-        raise UserError(f"{campaigns.path} has the wrong header: expected {CAMPAIGN_HEADER}; found {header[:200]}")
-    files = inputs.find(folder, f"clicks_{date}*.jsonl*")
+    read_campaigns(campaigns)
+    files = inputs.find(folder, f"clicks_{date}*.jsonl", f"clicks_{date}*.jsonl.gz")
     for one in files:
         inputs.check_gzip(one)
+    if not any(map(_has_text, files)):
+        raise UserError(f"the input file {files[0].path} holds blank lines only")
     return (campaigns, *files)
+
+
+def read_campaigns(file: InputFile) -> list[tuple[str, str | None, Decimal]]:
+    """Read what is known of campaigns.
+
+    Args:
+        file: CSV with the columns of CAMPAIGNS.
+
+    Returns:
+        Name, channel and cost of each.
+
+    Raises:
+        UserError: with the line, if it has another form, a cost that is no amount, or a name that was there before: each of
+            its events would count twice.
+    """
+    found: dict[str, tuple[str, str | None, Decimal]] = {}
+    try:
+        with open(file.path, encoding="utf-8-sig", newline="") as stream:
+            rows = csv.reader(stream, strict=True)
+            header = ",".join(next(rows, []))
+            if header != CAMPAIGN_HEADER:
+                raise UserError(f"{file.path} has the wrong header: expected {CAMPAIGN_HEADER}; found {header[:200]}")
+            for row in filter(None, rows):
+                where = f"line {rows.line_num} of {file.path}"
+                if len(row) != 3 or not row[0].strip() or not COST.fullmatch(row[2]):
+                    raise UserError(f"{where} is no campaign, channel and cost such as 120.50: {','.join(row)[:200]}")
+                if row[0] in found:
+                    raise UserError(f"{where} names the campaign {row[0]} once more: leave one of its lines")
+                found[row[0]] = (row[0], row[1] or None, Decimal(row[2]))
+    except UnicodeDecodeError:
+        raise UserError(f"{file.path} is not UTF-8: save it as that") from None
+    except csv.Error as error:
+        raise UserError(f"{file.path} is no CSV file: {error}") from None
+    return list(found.values())
+
+
+def _has_text(file: InputFile) -> bool:
+    with gzip.open(file.path, "rb") if file.path.endswith(".gz") else open(file.path, "rb") as stream:
+        return any(block.strip() for block in iter(lambda: stream.read(2**20), b""))
 
 
 def run(files: tuple[InputFile, ...], date: dt.date, window_days: int, output: str, max_reject_share: float) -> batch.Rows:
@@ -164,7 +212,7 @@ def run(files: tuple[InputFile, ...], date: dt.date, window_days: int, output: s
     parts = -(-sum(file.bytes for file in files) // BYTES_PER_FILE)
     with batch.session() as spark:
         judged = transform(extract(spark, files[1:]), date)
-        campaigns = spark.read.csv(files[0].path, schema=CAMPAIGNS, header=True, mode="FAILFAST")
+        campaigns = spark.createDataFrame(read_campaigns(files[0]), CAMPAIGNS)
         older = history(spark, output, before)
         return batch.settle(
             spark,
@@ -218,31 +266,44 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
 
     text = F.regexp_replace("value", "^\ufeff", "")
     parsed = F.from_json(text, SCHEMA, {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "malformed"})
+    other = ~text.rlike(ONE_OBJECT) | text.rlike(TWO_OBJECTS)
     fields = frames.evaluated_once(
-        lines, F.col("value").alias("line"), F.is_valid_utf8("value").alias("utf8"), parsed.alias("row")
-    ).select("line", "utf8", "row.*")
+        lines,
+        F.col("value").alias("line"),
+        F.is_valid_utf8("value").alias("utf8"),
+        other.alias("other"),
+        parsed.alias("row"),
+    ).select("line", "utf8", "other", "row.*")
+    exact = F.col("amount").try_cast("decimal(38,18)")
     typed = frames.evaluated_once(
         fields,
         *(F.col(name) for name in ("event_id", "user_id", "session_id")),
-        F.when(F.length("at") >= 19, F.col("at").try_cast("timestamp")).alias("at"),
-        *(F.col(name) for name in ("type", "product_id", "campaign")),
+        F.when(F.col("at").rlike(AT), F.col("at").try_cast("timestamp")).alias("at"),
+        *(F.col(name) for name in ("type", "product_id")),
+        F.nullif(F.col("campaign"), F.lit("")).alias("campaign"),
         F.col("amount").try_cast("decimal(12,2)").alias("amount"),
         F.col("line"),
         F.col("utf8"),
-        F.col("malformed").isNotNull().alias("malformed"),
-        frames.any_of(F.coalesce(F.col(name), F.lit("")) == "" for name in REQUIRED).alias("missing"),
-        (F.col("amount").isNotNull() & F.col("amount").try_cast("decimal(12,2)").isNull()).alias("wrong_amount"),
+        (F.col("malformed").isNotNull() | F.col("other")).alias("malformed"),
+        frames.any_of(F.trim(F.coalesce(F.col(name), F.lit(""))) == "" for name in REQUIRED).alias("missing"),
+        frames.any_of(F.coalesce(F.col(name), F.lit("")).rlike(r"^[\[{]") for name in TEXTS).alias("nested"),
+        # A cast rounds: an amount of more digits than money has is a mistake that nobody may hide.
+        (F.col("amount").isNotNull() & ~F.coalesce(exact == F.col("amount").try_cast("decimal(12,2)"), F.lit(False))).alias(
+            "wrong_amount"
+        ),
     )
     purchase = F.col("type") == "purchase"
+    wrong_type = F.col("at").isNull() | F.col("nested") | F.col("wrong_amount") | (~purchase & F.col("amount").isNotNull())
     reason = (
         F.when(~F.col("utf8"), "not_utf8")
         .when(F.col("malformed"), "not_json")
         .when(F.col("missing") | (purchase & F.col("amount").isNull() & ~F.col("wrong_amount")), "missing_value")
-        .when(F.col("at").isNull() | F.col("wrong_amount") | (~purchase & F.col("amount").isNotNull()), "wrong_type")
+        .when(wrong_type, "wrong_type")
         .when(~F.col("type").isin(*TYPES), "unknown_type")
+        .when(F.col("amount") < 0, "out_of_range")
         .when(F.to_date("at") != F.lit(date), "wrong_date")
     )
-    return typed.withColumn("reason", reason).drop("utf8", "malformed", "missing", "wrong_amount")
+    return typed.withColumn("reason", reason).drop("utf8", "malformed", "missing", "nested", "wrong_amount")
 
 
 def tables(events: DataFrame, campaigns: DataFrame, older: DataFrame) -> dict[str, DataFrame]:

@@ -43,15 +43,33 @@ def _event(number: int, **changes: Any) -> dict[str, Any]:
 
 GOOD = _event(1)
 BAD: dict[str, list[Any]] = {
-    "not_json": ['{"event_id": "E1"', "event_id;user_id;session_id", "E1,U1,S1,2026-01-15T10:00:00+09:00,view,P1,,", "[1]"],
+    "not_json": [
+        '{"event_id": "E1"',
+        "event_id;user_id;session_id",
+        "E1,U1,S1,2026-01-15T10:00:00+09:00,view,P1,,",
+        "[1]",
+        json.dumps(GOOD) + json.dumps(_event(2)),
+        json.dumps(GOOD) + " " + json.dumps(_event(2)),
+        json.dumps(GOOD) + ",",
+    ],
     "missing_value": [
         {**GOOD, "user_id": None},
         {**GOOD, "event_id": ""},
+        {**GOOD, "session_id": "  "},
         {"id": "E1", "user": "U1"},
         _event(1, type="purchase"),
     ],
-    "wrong_type": [{**GOOD, "at": "yesterday"}, _event(1, type="purchase", amount="much"), {**GOOD, "amount": "1.00"}],
-    "unknown_type": [{**GOOD, "type": "teleport"}],
+    "wrong_type": [
+        {**GOOD, "at": "yesterday"},
+        {**GOOD, "at": "2026-01-15T10:00:00"},
+        {**GOOD, "at": "2026-01-15T25:00:00+09:00"},
+        {**GOOD, "user_id": {"id": 1}},
+        {**GOOD, "session_id": [1]},
+        {**GOOD, "amount": "1.00"},
+        *(_event(1, type="purchase", amount=amount) for amount in ("much", "NaN", "10.505", "99999999999.00", "1e99")),
+    ],
+    "unknown_type": [{**GOOD, "type": "teleport"}, {**GOOD, "type": "View"}],
+    "out_of_range": [_event(1, type="purchase", amount="-0.01")],
     "wrong_date": [{**GOOD, "at": "2026-01-14T23:59:59+09:00"}, {**GOOD, "at": "2026-01-15T15:00:00Z"}],
 }
 
@@ -88,6 +106,20 @@ def test_should_set_each_bad_line_aside_with_its_reason(on_shared_session: Spark
     parts = (tmp_path / QUARANTINE).glob("part-*.json")
     found = [json.loads(line)["line"] for path in parts for line in path.read_text().splitlines()]
     assert set(found) >= {line if isinstance(line, str) else json.dumps(line) for line in lines}
+
+
+def test_should_read_amounts_and_times_in_each_form_that_json_has(spark: SparkSession) -> None:
+    bought = {"type": "purchase", "campaign": ""}
+    amounts: dict[Any, str] = {"0": "0.00", 10.5: "10.50", 7: "7.00", "1e2": "100.00", "9999999999.99": "9999999999.99"}
+    events = [_event(n, amount=amount, **bought) for n, amount in enumerate(amounts)]
+    # The same moment, and members that nobody knows.
+    events += [{**GOOD, "at": at, "more": {"a": [1]}} for at in ("2026-01-15T01:01:00Z", "2026-01-15T10:01:00.000+0900")]
+    lines = spark.createDataFrame([(json.dumps(event),) for event in events], "value string")
+    found = clickstream.transform(lines, DAY).collect()
+    assert [row.reason for row in found] == [None] * 7
+    assert [str(row.amount) for row in found[:5]] == list(amounts.values())
+    assert {row.campaign for row in found[:5]} == {None}
+    assert {row.at.timestamp() for row in found[5:]} == {dt.datetime.fromisoformat(GOOD["at"]).timestamp()}
 
 
 def test_should_count_a_step_only_after_the_one_before_it(on_shared_session: SparkSession, tmp_path: Path) -> None:
@@ -192,11 +224,61 @@ def test_should_refuse_a_compressed_file_that_is_cut_off(tmp_path: Path) -> None
         clickstream.check(str(folder), DAY)
 
 
-def test_should_refuse_campaigns_with_another_header(tmp_path: Path) -> None:
-    folder = _write(tmp_path, GOOD)
-    (folder / "campaigns.csv").write_text("campaign;channel;cost\n")
-    with pytest.raises(UserError, match="has the wrong header: expected campaign,channel,cost; found campaign;channel;cost"):
-        clickstream.check(str(folder), DAY)
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"campaign;channel;cost\n", "has the wrong header: expected campaign,channel,cost; found campaign;channel;cost"),
+        (b"campaign,channel,cost\nspring,mail,1\nspring,web,2\n", "line 3 of .* names the campaign spring once more"),
+        (b"campaign,channel,cost\nspring,mail,much\n", "line 2 of .* is no campaign, channel and cost .*: spring,mail,much"),
+        (b"campaign,channel,cost\nspring,mail,1.005\n", "line 2 of .* is no campaign, channel and cost"),
+        (b"campaign,channel,cost\nspring,mail\n", "line 2 of .* is no campaign, channel and cost"),
+        (b"campaign,channel,cost\n,mail,1\n", "line 2 of .* is no campaign, channel and cost"),
+        ("campaign,channel,cost\n봄,mail,1\n".encode("cp949"), "is not UTF-8: save it as that"),
+        (b'campaign,channel,cost\n"spring,mail,1\n', "is no CSV file: unexpected end of data"),
+        (b"", "is empty"),
+    ],
+)
+def test_should_refuse_campaigns_that_would_count_wrong(tmp_path: Path, content: bytes, sentence: str) -> None:
+    (_write(tmp_path, GOOD) / "campaigns.csv").write_bytes(content)
+    with pytest.raises(UserError, match=sentence):
+        clickstream.check(str(tmp_path), DAY)
+
+
+def test_should_read_campaigns_as_a_spreadsheet_saves_them(tmp_path: Path) -> None:
+    content = '\ufeffcampaign,channel,cost\r\n"spring, ""new""",,120\r\n\r\n봄,mail,0.50\r\n'
+    (_write(tmp_path, GOOD) / "campaigns.csv").write_text(content, encoding="utf-8", newline="")
+    found = clickstream.read_campaigns(clickstream.check(str(tmp_path), DAY)[0])
+    assert found == [('spring, "new"', None, Decimal(120)), ("봄", "mail", Decimal("0.50"))]
+
+
+@pytest.mark.parametrize("name", ["clicks_2026-01-15.jsonl", "clicks_2026-01-15.jsonl.gz"])
+def test_should_refuse_a_day_of_blank_lines_that_would_replace_it_with_nothing(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="holds blank lines only"):
+        clickstream.check(str(_write(tmp_path, "", " ", name=name)), DAY)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("clicks_2026-01-15.jsonl.part", r"no file clicks_2026-01-15\*.jsonl or clicks_2026-01-15\*.jsonl.gz in "),
+        (".clicks_2026-01-15.jsonl", "no file clicks_"),
+        ("clicks_2026-01-14.jsonl", "no file clicks_"),
+        ("clicks_2026-01-15[1].jsonl", r"has \[ \] in its path, a pattern to Spark: rename it"),
+    ],
+)
+def test_should_read_no_file_of_another_name(tmp_path: Path, name: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        clickstream.check(str(_write(tmp_path / "clicks", GOOD, name=name)), DAY)
+
+
+def test_should_publish_nothing_if_the_file_is_still_being_written(on_shared_session: SparkSession, tmp_path: Path) -> None:
+    folder = _write(tmp_path / "clicks", GOOD)
+    files = clickstream.check(str(folder), DAY)
+    with open(folder / "clicks_2026-01-15.jsonl", "a") as file:
+        file.write(json.dumps(_event(2)) + "\n")
+    with pytest.raises(UserError, match="was changed while it was being read: run again"):
+        clickstream.run(files, DAY, 14, str(tmp_path), 1)
+    assert not (tmp_path / RESULT).exists()
 
 
 def test_should_keep_the_old_result_if_the_keys_of_the_events_changed(on_shared_session: SparkSession, tmp_path: Path) -> None:
@@ -209,10 +291,13 @@ def test_should_keep_the_old_result_if_the_keys_of_the_events_changed(on_shared_
     assert _hashes(tmp_path / RESULT) == before
 
 
-def test_should_read_a_file_once_if_it_was_uploaded_twice(on_shared_session: SparkSession, tmp_path: Path) -> None:
-    for name in ("clicks_2026-01-15.jsonl", "clicks_2026-01-15 (1).jsonl"):
+def test_should_read_a_file_once_if_it_was_uploaded_twice_and_count_its_compressed_copy_as_duplicates(
+    on_shared_session: SparkSession, tmp_path: Path
+) -> None:
+    for name in ("clicks_2026-01-15.jsonl", "clicks_2026-01-15 (1).jsonl", "clicks_2026-01-15.jsonl.gz"):
         _write(tmp_path / "clicks", GOOD, name=name)
-    assert _run(tmp_path / "clicks", tmp_path).read == 1
+    rows = _run(tmp_path / "clicks", tmp_path)
+    assert (rows.read, rows.written, rows.duplicates) == (2, 1, 1)
 
 
 @pytest.mark.parametrize("name", ["clickstream", "generate_clicks"])
