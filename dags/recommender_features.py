@@ -1,20 +1,19 @@
 """After each day of click events: features for a recommender, and a baseline trained on them.
 
-check_input → transform (Spark) → publish, the asset recommender_features. It starts when clickstream_behaviour has published
-a day, for that day; or by hand:
+check_input → transform (Spark) → verify → publish, the asset recommender_features. It starts when clickstream_behaviour has
+published a day, for that day; if it published several meanwhile, for the newest of them. Or by hand:
 
     airflow dags trigger recommender_features --conf '{"date": "2026-01-15"}'
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, Metadata, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from pipelines import spark
+from pipelines import results, spark
 from pipelines.defaults import DEFAULT_ARGS, OUTPUT, date_param, due_within
 
 if TYPE_CHECKING:
@@ -80,11 +79,23 @@ with DAG(
         conf={"spark.executor.memoryOverhead": "256m", "spark.default.parallelism": "4"},
     )
 
-    @task(outlets=[FEATURES])
-    def publish(date: str) -> Iterator[Metadata]:
-        """Announce the features with the metrics of the baseline."""
+    @task
+    def verify(date: str) -> dict[str, Any]:
+        """Return the manifest of the day's features if its events add up and its files are there."""
         folder = Path(OUTPUT) / "recommender" / f"date={date}"
-        manifest = json.loads((folder / "_manifest.json").read_text(encoding="utf-8"))
-        yield Metadata(FEATURES, {"partition": f"date={date}", "path": str(folder), "metrics": manifest["metrics"]})
+        manifest = results.verified_files(folder)
+        used = sum(manifest[f"events_{part}"] for part in ("train", "validation", "without_weight"))
+        if manifest["rows_read"] != used:
+            raise ValueError(f"the events of {folder} do not add up: {manifest['rows_read']} read, {used} used")
+        return manifest
 
-    transform >> publish(day)  # type: ignore[arg-type]  # an XComArg stands for the value
+    @task(outlets=[FEATURES])
+    def publish(manifest: dict[str, Any]) -> Iterator[Metadata]:
+        """Announce the features with the metrics of the baseline."""
+        partition = manifest["partition"]
+        path = f"{OUTPUT}/recommender/{partition}"
+        yield Metadata(FEATURES, {"partition": partition, "path": path, "metrics": manifest["metrics"]})
+
+    verified = verify(day)  # type: ignore[arg-type]  # an XComArg stands for the value
+    transform >> verified
+    publish(verified)  # type: ignore[arg-type]  # an XComArg stands for the value

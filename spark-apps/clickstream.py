@@ -192,7 +192,7 @@ def _has_text(file: InputFile) -> bool:
         return any(block.strip() for block in iter(lambda: stream.read(2**20), b""))
 
 
-def run(files: tuple[InputFile, ...], date: dt.date, window_days: int, output: str, max_reject_share: float) -> batch.Rows:
+def run(files: tuple[InputFile, ...], date: dt.date, window_days: int, output: str, max_reject_share: float) -> frames.Rows:
     """Read the day's events and publish what they tell.
 
     Args:

@@ -204,14 +204,14 @@ def _spoilt(event: dict[str, Any], reason: str, number: str) -> bytes:
         return json.dumps(changed).encode()[:-10]
     if reason == "not_utf8":
         return json.dumps({**changed, "product_id": "상품"}, ensure_ascii=False).encode("cp949")
-    changed |= {
+    changes: dict[str, dict[str, Any]] = {
         "missing_value": {"user_id": None},
         "wrong_type": {"at": "yesterday"},
         "unknown_type": {"type": "teleport"},
         "out_of_range": {"type": "purchase", "amount": "-1.00"},
         "wrong_date": {"at": "2001-01-01T00:00:00+09:00"},
-    }[reason]
-    return json.dumps(changed, ensure_ascii=False).encode()
+    }
+    return json.dumps(changed | changes[reason], ensure_ascii=False).encode()
 
 
 def _write(path: Path, chunks: Iterable[list[bytes]]) -> None:

@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import batch
@@ -26,11 +26,14 @@ import publish
 from errors import UserError
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 #: What each kind of event says about liking a product; a search names none that was chosen.
 WEIGHTS = {"view": 1.0, "cart": 3.0, "checkout": 4.0, "purchase": 5.0}
 HALF_LIFE_DAYS = 7.0
+#: The hours at which each part of a day begins; it ends where the next one begins.
+TIMES = {"night": 0, "morning": 6, "afternoon": 12, "evening": 18}
+TABLES = ("ratings", "validation", "users", "items")
 TOP = 10
 SEED = 7
 RANK, ITERATIONS, REGULARISATION, ALPHA = 8, 6, 0.1, 10.0
@@ -106,6 +109,10 @@ def run(days: Sequence[str], date: dt.date, validation_days: int, output: str) -
 
     Returns:
         What the manifest says of events and metrics.
+
+    Raises:
+        UserError: if no event before validation has a weight.
+        RuntimeError: if the counts do not add up or the result fails its checks.
     """
     began = time.monotonic()
     os.umask(0o002)
@@ -121,10 +128,13 @@ def run(days: Sequence[str], date: dt.date, validation_days: int, output: str) -
         parts = transform(events, first)
         result = stage / "result"
         result.mkdir()
-        for name in ("ratings", "validation", "users", "items"):
+        for name in TABLES:
             frames.write_table(getattr(parts, name), result / name)
         counted = counts(events, parts, first)
-        written = {name: spark.read.parquet(str(result / name)) for name in ("ratings", "validation", "users", "items")}
+        if not counted["events_train"]:
+            raise UserError(f"no event before {first} says what anybody likes: nothing to train on")
+        written = {name: spark.read.parquet(str(result / name)) for name in TABLES}
+        frames.check_tables(spark, result, written, checks)
         found = metrics(written["ratings"], written["validation"], written["items"])
         frames.write_table(spark.createDataFrame(found, "model string, metric string, value double"), result / "metrics")
         (result / "_SUCCESS").touch()
@@ -134,7 +144,7 @@ def run(days: Sequence[str], date: dt.date, validation_days: int, output: str) -
             "validation_from": str(first),
             "rows_written": frames.count(result / "ratings"),
             **counted,
-            "metrics": {f"{model} {metric}": round(value, 4) for model, metric, value in found},
+            "metrics": {f"{model} {metric}": value and round(value, 4) for model, metric, value in found},
             "seconds": round(time.monotonic() - began, 1),
             "versions": batch.software(spark),
         }
@@ -154,7 +164,7 @@ def transform(events: DataFrame, validation_from: dt.date) -> Parts:
         ratings: user_index, item_index, rating: how much a user's events before that day say for an item; an event counts
         half after HALF_LIFE_DAYS, and the sum is damped by a logarithm.
         validation: user_index, item_index: what known users did with known items from that day on, and not before.
-        users: user_index, user_id, events, items, purchases, days, of training alone.
+        users: user_index, user_id, events, items, purchases, days, and events at each of TIMES, of training alone.
         items: item_index, item_id, events, users, purchases, of training alone; 0 is the most popular item.
         unseen: users, items, pairs: what validation has and training has not.
     """
@@ -169,6 +179,7 @@ def transform(events: DataFrame, validation_from: dt.date) -> Parts:
     users = train.groupBy("user_id").agg(
         F.count(F.lit(1)).alias("events"), F.count_distinct("product_id").alias("items"), purchases,
         F.count_distinct("day").alias("days"),
+        *(F.count_if(F.floor(F.hour("at") / 6) * 6 == hour).alias(name) for name, hour in TIMES.items()),
     )  # fmt: skip
     items = train.groupBy(F.col("product_id").alias("item_id")).agg(
         F.count(F.lit(1)).alias("events"), F.count_distinct("user_id").alias("users"), purchases
@@ -215,16 +226,32 @@ def counts(events: DataFrame, parts: Parts, validation_from: dt.date) -> dict[st
         F.count_if(liked & ~before).alias("events_validation"),
         F.count_if(~liked).alias("events_without_weight"),
     ).first()
-    unseen = parts.unseen.first()
+    unseen, validated = parts.unseen.first(), parts.validation.select("user_index").distinct().count()
     used = parts.users.agg(F.coalesce(F.sum("events"), F.lit(0))).first()
     assert row is not None and unseen is not None and used is not None
     found: dict[str, int] = row.asDict()
     if found["rows_read"] != sum(list(found.values())[1:]) or used[0] != found["events_train"]:
         raise RuntimeError(f"the counts do not add up, nothing is published: {found}, and {used[0]} events of users")
+    found["validation_users"] = validated
     return found | {f"unseen_{name}": number for name, number in unseen.asDict().items()}
 
 
-def metrics(ratings: DataFrame, validation: DataFrame, items: DataFrame) -> list[tuple[str, str, float]]:
+def checks(written: Mapping[str, DataFrame]) -> dict[str, Column]:
+    """Return what must hold for the tables, see `batch.settle`."""
+    from pyspark.sql import functions as F
+
+    pair = ["user_index", "item_index"]
+    learnt = written["ratings"].select(*pair).join(written["validation"], pair, how="left_semi")
+    events = {name: written[name].agg(F.sum("events")).first() for name in ("users", "items")}
+    return {
+        "ratings: each is above zero": F.col("rating") > 0,
+        "validation: training has seen no pair of it": F.lit(learnt.isEmpty()),
+        "users: each event has its time of the day": F.col("events") == sum((F.col(name) for name in TIMES), F.lit(0)),
+        "items: their events are those of the users": F.lit(events["users"] == events["items"]),
+    }
+
+
+def metrics(ratings: DataFrame, validation: DataFrame, items: DataFrame) -> list[tuple[str, str, float | None]]:
     """Train ALS on the ratings and hold its recommendations, and those of mere popularity, against validation.
 
     Args:
@@ -233,7 +260,8 @@ def metrics(ratings: DataFrame, validation: DataFrame, items: DataFrame) -> list
         items: item_index by popularity.
 
     Returns:
-        Model, metric and value: recall and NDCG at TOP (Järvelin, Kekäläinen 2002), over the users of validation.
+        Model, metric and value: recall and NDCG at TOP (Järvelin, Kekäläinen 2002), over the users of validation; None if
+        there are none.
     """
     from pyspark.ml.recommendation import ALS
     from pyspark.sql import functions as F
@@ -241,15 +269,15 @@ def metrics(ratings: DataFrame, validation: DataFrame, items: DataFrame) -> list
     truth: dict[int, set[int]] = {}
     for row in validation.collect():
         truth.setdefault(row.user_index, set()).add(row.item_index)
+    asked = validation.select("user_index").distinct()
     known: dict[int, set[int]] = {}
-    for row in ratings.select("user_index", "item_index").collect():
+    for row in ratings.join(asked, "user_index", how="left_semi").select("user_index", "item_index").collect():
         known.setdefault(row.user_index, set()).add(row.item_index)
     model = ALS(
         rank=RANK, maxIter=ITERATIONS, regParam=REGULARISATION, alpha=ALPHA, implicitPrefs=True, seed=SEED, nonnegative=True,
         userCol="user_index", itemCol="item_index", ratingCol="rating",
     ).fit(ratings)  # fmt: skip
     longest = TOP + max((len(one) for one in known.values()), default=0)
-    asked = validation.select("user_index").distinct()
     advised = {
         row.user_index: [one.item_index for one in row.recommendations]
         for row in model.recommendForUserSubset(asked, longest).collect()
@@ -262,8 +290,10 @@ def metrics(ratings: DataFrame, validation: DataFrame, items: DataFrame) -> list
     ]
 
 
-def scores(lists: dict[int, list[int]], truth: dict[int, set[int]], known: dict[int, set[int]]) -> tuple[float, float]:
-    """Return mean recall and mean NDCG at TOP of recommendations, each user's known items left out.
+def scores(
+    lists: dict[int, list[int]], truth: dict[int, set[int]], known: dict[int, set[int]]
+) -> tuple[float, float] | tuple[None, None]:
+    """Return mean recall and mean NDCG at TOP of recommendations, each user's known items left out; None without a user.
 
     Args:
         lists: recommended items by user, best first.
@@ -272,6 +302,8 @@ def scores(lists: dict[int, list[int]], truth: dict[int, set[int]], known: dict[
     """
     import math
 
+    if not truth:
+        return None, None
     recalls, gains = [], []
     for user, wanted in truth.items():
         new = [item for item in lists.get(user, []) if item not in known.get(user, set())][:TOP]
@@ -279,8 +311,7 @@ def scores(lists: dict[int, list[int]], truth: dict[int, set[int]], known: dict[
         best = sum(1 / math.log2(rank + 2) for rank in range(min(len(wanted), TOP)))
         recalls.append(len(hits) / min(len(wanted), TOP))
         gains.append(sum(1 / math.log2(rank + 2) for rank in hits) / best)
-    number = max(len(truth), 1)
-    return sum(recalls) / number, sum(gains) / number
+    return sum(recalls) / len(truth), sum(gains) / len(truth)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from sales_cases import APPS, DAY
 
 if TYPE_CHECKING:
-    import batch
+    import frames
     from pyspark.sql import SparkSession
 
 RESULT, QUARANTINE = "clickstream/date=2026-01-15", "quarantine/clickstream/date=2026-01-15"
@@ -83,7 +83,7 @@ def _write(folder: Path, *events: Any, name: str = "clicks_2026-01-15.jsonl") ->
     return folder
 
 
-def _run(folder: Path, output: Path, max_reject_share: float = 1, date: dt.date = DAY) -> batch.Rows:
+def _run(folder: Path, output: Path, max_reject_share: float = 1, date: dt.date = DAY) -> frames.Rows:
     return clickstream.run(clickstream.check(str(folder), date), date, 14, str(output), max_reject_share)
 
 

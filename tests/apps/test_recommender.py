@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import clickstream
+import frames
+import generate_clicks
+import pandas
 import pytest
 import recommender
 from errors import UserError
@@ -46,8 +49,17 @@ def test_should_weigh_events_by_kind_and_age_and_damp_their_sum(spark: SparkSess
         (0, 0): pytest.approx(math.log1p(day + 5 * 0.5), abs=1e-5),
         (1, 1): pytest.approx(math.log1p(3 * day), abs=1e-5),
     }
-    assert _rows(parts.users) == [(0, "A", 2, 1, 1, 2), (1, "B", 1, 1, 0, 1)]
+    assert parts.users.columns[2:] == ["events", "items", "purchases", "days", "night", "morning", "afternoon", "evening"]
+    assert _rows(parts.users) == [(0, "A", 2, 1, 1, 2, 0, 0, 2, 0), (1, "B", 1, 1, 0, 1, 0, 0, 1, 0)]
     assert _rows(parts.items) == [(0, "P1", 2, 1, 1), (1, "P2", 1, 1, 0)]
+
+
+def test_should_count_events_by_the_time_of_the_day_in_seoul(spark: SparkSession) -> None:
+    # Midnight in Seoul, and the last second before each part of the day ends.
+    at = [dt.datetime.fromisoformat(f"2026-01-13T{time}+09:00") for time in ("00:00:00", "05:59:59", "11:59:59", "18:00:00")]
+    data = [(str(n), "A", "S", one, "view", "P1", None, None) for n, one in enumerate(at)]
+    (user,) = recommender.transform(spark.createDataFrame(data, clickstream.EVENTS), FIRST).users.collect()
+    assert [user[name] for name in recommender.TIMES] == [2, 1, 0, 1]
 
 
 def test_should_keep_from_validation_what_training_has_seen_and_count_what_it_has_not(spark: SparkSession) -> None:
@@ -77,6 +89,7 @@ def test_should_learn_the_same_whatever_happens_in_the_days_of_validation(
 def test_should_score_lists_by_hand() -> None:
     recall, ndcg = recommender.scores({1: [5, 6, 7], 2: [8]}, {1: {6, 9}, 2: {1}}, {1: {5}})
     assert recall == pytest.approx((1 / 2 + 0) / 2)
+    assert recommender.scores({1: [5]}, {}, {}) == (None, None)
     assert ndcg == pytest.approx((1 / (1 + 1 / math.log2(3)) + 0) / 2)
 
 
@@ -92,6 +105,84 @@ def _publish(spark: SparkSession, output: Path, days: int) -> None:
         folder = output / "clickstream" / f"date=2026-01-{16 - days + number:02d}"
         _events(spark, *rows).coalesce(1).write.parquet(str(folder / "events"))
         (folder / "_SUCCESS").touch()
+
+
+def _publish_generated(spark: SparkSession, output: Path, days: int, rows: int) -> int:
+    """Publish what the generator writes, as clickstream judges it; returns the good events."""
+    good = 0
+    for number in range(days):
+        day = DAY - dt.timedelta(number)
+        report = generate_clicks.generate(day, rows, 7, str(output / "clicks"))
+        good += report["good"]
+        judged = clickstream.transform(spark.read.text(report["file"]), day).where("reason IS NULL")
+        folder = output / "clickstream" / f"date={day}"
+        judged.drop("line", "reason").dropDuplicates(["event_id"]).coalesce(1).write.parquet(str(folder / "events"))
+        (folder / "_SUCCESS").touch()
+    return good
+
+
+def test_should_learn_the_taste_that_the_generator_gave_to_users(on_shared_session: SparkSession, tmp_path: Path) -> None:
+    good = _publish_generated(on_shared_session, tmp_path, 4, 1_500)
+    found = recommender.run(recommender.window(str(tmp_path), DAY, 4, 1), DAY, 1, str(tmp_path))
+    assert found["rows_read"] == good
+    assert found["metrics"]["als recall@10"] > found["metrics"]["popularity recall@10"] > 0
+    result = tmp_path / "recommender" / f"date={DAY}"
+    assert found["validation_users"] == pandas.read_parquet(result / "validation")["user_index"].nunique()
+    # What training has and what it has not, told apart without Spark.
+    events = pandas.concat(pandas.read_parquet(path) for path in (tmp_path / "clickstream").glob("date=*/events"))
+    liked = events[events["type"] != "search"]
+    later = liked["event_id"].str.startswith(f"{DAY:%Y%m%d}")
+    users, items = pandas.read_parquet(result / "users"), pandas.read_parquet(result / "items")
+    assert set(users["user_id"]) == set(liked[~later]["user_id"])
+    assert set(items["item_id"]) == set(liked[~later]["product_id"])
+    assert found["unseen_users"] == len(set(liked[later]["user_id"]) - set(users["user_id"])) > 0
+    assert found["events_validation"] == later.sum()
+
+
+def _publish_rows(spark: SparkSession, output: Path, *rows: tuple[str, str, str, int]) -> None:
+    for day in {row[-1] for row in rows}:
+        folder = output / "clickstream" / f"date=2026-01-{day}"
+        _events(spark, *(row for row in rows if row[-1] == day)).coalesce(1).write.parquet(str(folder / "events"))
+        (folder / "_SUCCESS").touch()
+
+
+def test_should_say_in_a_sentence_that_nobody_showed_a_liking_before(on_shared_session: SparkSession, tmp_path: Path) -> None:
+    _publish_rows(on_shared_session, tmp_path, ("A", "search", "P1", 12), ("A", "view", "P1", 15))
+    with pytest.raises(UserError, match="no event before 2026-01-14 says what anybody likes: nothing to train on"):
+        recommender.main(["--date", str(DAY), "--output", str(tmp_path)])
+    assert not (tmp_path / "recommender").exists()
+
+
+def test_should_leave_the_metrics_empty_if_nobody_is_left_for_validation(on_shared_session: SparkSession, tmp_path: Path) -> None:
+    _publish_rows(on_shared_session, tmp_path, ("A", "view", "P1", 12), ("B", "view", "P2", 15))
+    recommender.main(["--date", str(DAY), "--output", str(tmp_path)])
+    manifest = json.loads((tmp_path / "recommender" / f"date={DAY}" / "_manifest.json").read_text())
+    assert set(manifest["metrics"].values()) == {None}
+    assert (manifest["validation_users"], manifest["unseen_users"], manifest["unseen_items"]) == (0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "sentence"),
+    [
+        ("ratings", "-rating AS rating", "ratings: each is above zero"),
+        ("users", "night + 1 AS night", "users: each event has its time of the day"),
+        ("users", "events + 1 AS events", "items: their events are those of the users"),
+        ("validation", "0 AS item_index", "validation: training has seen no pair of it"),
+    ],
+)
+def test_should_fail_its_checks_if_a_table_is_wrong(
+    spark: SparkSession, tmp_path: Path, table: str, column: str, sentence: str
+) -> None:
+    rows = ("A", "view", "P1", 12), ("B", "view", "P2", 12), ("A", "view", "P2", 15)
+    parts = recommender.transform(_events(spark, *rows), FIRST)
+    tables = {name: getattr(parts, name) for name in recommender.TABLES}
+    changed = column.split()[-1]
+    kept = [column if name == changed else name for name in tables[table].columns]
+    tables[table] = tables[table].selectExpr(*kept)
+    for name, frame in tables.items():
+        frames.write_table(frame, tmp_path / name)
+    with pytest.raises(RuntimeError, match=sentence):
+        frames.check_tables(spark, tmp_path, tables, recommender.checks)
 
 
 def test_should_beat_popularity_where_tastes_differ_and_give_the_same_features_again(
