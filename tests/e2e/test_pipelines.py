@@ -41,6 +41,12 @@ def _end(airflow: Airflow, dag: str, run_id: str, seconds: float = SECONDS) -> s
     return str(state)
 
 
+def _runs(airflow: Airflow, dag: str, before: set[str]) -> list[dict[str, Any]]:
+    """The runs of a DAG that were not there before."""
+    found = airflow.call("GET", f"/dags/{dag}/dagRuns", params={"limit": 100})["dag_runs"]
+    return [run for run in found if run["dag_run_id"] not in before]
+
+
 def _log(airflow: Airflow, dag: str, run_id: str, task: str) -> str:
     found = airflow.call("GET", f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}")
     return airflow.task_log(dag, run_id, task, found["try_number"])
@@ -192,6 +198,7 @@ def test_should_leave_one_readable_summary_if_a_task_fails_for_good(airflow_with
 
 def test_should_start_by_itself_if_a_file_is_uploaded_and_handle_it_once(airflow_with_sources: Airflow) -> None:
     airflow = airflow_with_sources
+    before = {run["dag_run_id"] for run in _runs(airflow, "file_arrival", set())}
     airflow.call("PATCH", "/dags/file_arrival", json={"is_paused": False})
     try:
         inbox, header = (
@@ -206,10 +213,10 @@ def test_should_start_by_itself_if_a_file_is_uploaded_and_handle_it_once(airflow
             on_worker("sh", "-c", script, "upload", inbox, name, text)
         deadline = time.monotonic() + 300
         while on_worker("sh", "-c", f"ls {inbox} | grep sales_2026-04 || true").strip():
-            runs = airflow.call("GET", "/dags/file_arrival/dagRuns")["dag_runs"]
+            runs = _runs(airflow, "file_arrival", before)
             assert time.monotonic() < deadline, f"the uploads still wait after 300 s; runs: {[run['state'] for run in runs]}"
             time.sleep(2)
-        for run in airflow.call("GET", "/dags/file_arrival/dagRuns")["dag_runs"]:
+        for run in _runs(airflow, "file_arrival", before):
             assert _end(airflow, "file_arrival", run["dag_run_id"]) == "success", _why(airflow, "file_arrival", run["dag_run_id"])
         assert on_worker("cat", "/opt/airflow/data/sales/sales_2026-04-01.csv") == good.rstrip("\n")
         quarantined = on_worker("sh", "-c", "cat /opt/airflow/data/quarantine/2026-04-02/*.reason.txt")
