@@ -8,17 +8,11 @@ There is a server if the charts were installed with global.spark.connect.enabled
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from datetime import timedelta
-from urllib.parse import quote
 
-from airflow.sdk import DAG, BaseHook, Param, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
-from pipelines.defaults import APPLICATIONS, DEFAULT_ARGS, due_within
-
-CONNECTION = "spark_connect_default"
+from airflow.sdk import DAG, Param, get_current_context, task
+from pipelines import spark
+from pipelines.defaults import DEFAULT_ARGS, due_within
 
 with DAG(
     dag_id="spark_connect",
@@ -37,35 +31,8 @@ with DAG(
     # START task
     @task
     def submit() -> str:
-        """Run the application as a process of its own, which PySpark connects to the server; return its last line."""
-        from airflow.providers.apache.spark.hooks.spark_connect import SparkConnectHook
-
-        try:
-            token = BaseHook.get_connection(CONNECTION).password
-        except AirflowNotFoundException:
-            raise AirflowFailException(
-                f"there is no connection {CONNECTION}: install the charts with global.spark.connect.enabled=true"
-            ) from None
-        command = [sys.executable, f"{APPLICATIONS}/pi.py", "--steps", str(get_current_context()["params"]["steps"])]
-        # The address holds the token: it stands in the environment of that process alone.
-        environment = os.environ | {"SPARK_REMOTE": SparkConnectHook(CONNECTION).get_connection_url()}
-        # PySpark's errors may quote it.
-        secrets = [text for text in (token, quote(token or "")) if text]
-        last = ""
-        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-            try:
-                for line in process.stdout or ():
-                    last = line.rstrip()
-                    for secret in secrets:
-                        last = last.replace(secret, "***")
-                    print(last)
-            except BaseException:
-                # The time limit. The server gives up what nobody asks for any more.
-                process.kill()
-                raise
-        if process.returncode:
-            raise RuntimeError(f"pi.py ended with {process.returncode}: {last}")
-        return last
+        """Run the application against the server and return its last line."""
+        return spark.over_connect("pi", ["--steps", str(get_current_context()["params"]["steps"])])
 
     # END task
 

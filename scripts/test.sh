@@ -25,6 +25,7 @@ step() {
 
 lint() {
   step "ruff" "$python" -m ruff check .
+  step "DAGs as Airflow 3 wants them" "$python" -m ruff check --preview --select AIR3 dags
   step "ruff format" "$python" -m ruff format --check --quiet
   step "mypy" "$python" -m mypy
   step "shellcheck" .build/venv/bin/shellcheck scripts/*.sh images/*.sh images/*/*.sh images/kind-node/files/entrypoint \

@@ -16,6 +16,9 @@ lazily.defer("airflow.providers.cncf.kubernetes.kube_client")
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator  # noqa: E402  after the line above
 
+#: The connection that the charts make where they make a Spark Connect server.
+CONNECT = "spark_connect_default"
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
@@ -95,6 +98,60 @@ def submit(task_id: str, application: str, arguments: list[Any], **others: Any) 
         others: further arguments of SparkSubmitOperator, over those of `options`.
     """
     return SparkSubmitOperator(task_id=task_id, application_args=arguments, **options(application, **others))
+
+
+# START over_connect
+def over_connect(application: str, arguments: list[str]) -> str:
+    """Run an application against a Spark Connect server, as a process of its own beside the task's, without a JVM.
+
+    Args:
+        application: the module in spark-apps, such as pi.
+        arguments: its command line.
+
+    Returns:
+        The last line that it printed.
+
+    Raises:
+        AirflowFailException: if there is no server, or the application refuses its input: a retry alone would not mend that.
+        RuntimeError: if it fails otherwise; with its last line.
+    """
+    import os
+    import subprocess
+    import sys
+    from urllib.parse import quote
+
+    from airflow.providers.apache.spark.hooks.spark_connect import SparkConnectHook
+
+    try:
+        token = BaseHook.get_connection(CONNECT).password
+    except AirflowNotFoundException:
+        raise AirflowFailException(
+            f"there is no connection {CONNECT}: install the charts with global.spark.connect.enabled=true"
+        ) from None
+    command = [sys.executable, f"{APPLICATIONS}/{application}.py", *arguments]
+    # The address holds the token: it stands in the environment of that process alone, and PySpark's errors may quote it.
+    environment = os.environ | {"SPARK_REMOTE": SparkConnectHook(CONNECT).get_connection_url()}
+    secrets = [text for text in (token, quote(token or "")) if text]
+    last = ""
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            for line in process.stdout or ():
+                last = line.rstrip()
+                for secret in secrets:
+                    last = last.replace(secret, "***")
+                print(last)
+        except BaseException:
+            # The time limit. The server gives up what nobody asks for any more.
+            process.kill()
+            raise
+    if process.returncode == 2:
+        raise AirflowFailException(last.removeprefix(f"{application}: error: "))
+    if process.returncode:
+        raise RuntimeError(f"{application}.py ended with {process.returncode}: {last}")
+    return last
+
+
+# END over_connect
 
 
 def check(application: str, arguments: list[str]) -> None:

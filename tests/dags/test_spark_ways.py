@@ -18,6 +18,7 @@ import spark_submit
 from airflow.providers.apache.spark.hooks.spark_connect import SparkConnectHook
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowTaskTimeout, ParamValidationError
+from pipelines import spark
 
 TOKEN = "hidden token"
 ADDRESS = f"sc://server:15002/;token={quote(TOKEN)}"
@@ -27,9 +28,9 @@ def _instead_of_pi(program: str, folder: Path, monkeypatch: pytest.MonkeyPatch) 
     """Return the task's function, with a program in the place of pi.py and a connection with a token."""
     (folder / "pi.py").write_text(program)
     connection = Connection(conn_id="spark_connect_default", conn_type="spark_connect", host="server", port=15002, password=TOKEN)
-    monkeypatch.setattr(spark_connect, "APPLICATIONS", str(folder))
+    monkeypatch.setattr(spark, "APPLICATIONS", str(folder))
     monkeypatch.setattr(spark_connect, "get_current_context", lambda: {"params": {"steps": 9}})
-    monkeypatch.setattr(spark_connect.BaseHook, "get_connection", lambda name: connection)
+    monkeypatch.setattr(spark.BaseHook, "get_connection", lambda name: connection)
     monkeypatch.setattr(SparkConnectHook, "get_connection", lambda self, name: connection)
     task: Any = spark_connect.dag.get_task("submit")
     return task.python_callable
@@ -69,6 +70,14 @@ def test_should_fail_with_the_last_line_if_the_application_fails(tmp_path: Path,
         submit()
 
 
+def test_should_fail_for_good_with_its_sentence_if_the_application_refuses_its_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit = _instead_of_pi("import sys\nprint('pi: error: no such day')\nsys.exit(2)\n", tmp_path, monkeypatch)
+    with pytest.raises(AirflowFailException, match="^no such day$"):
+        submit()
+
+
 def test_should_end_the_application_with_the_task_if_its_time_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
     submit = _instead_of_pi(program, tmp_path, monkeypatch)
@@ -94,7 +103,7 @@ def test_should_say_how_to_get_a_server_if_there_is_no_connection(monkeypatch: p
     def missing(name: str) -> Any:
         raise AirflowNotFoundException(name)
 
-    monkeypatch.setattr(spark_connect.BaseHook, "get_connection", missing)
+    monkeypatch.setattr(spark.BaseHook, "get_connection", missing)
     task: Any = spark_connect.dag.get_task("submit")
     with pytest.raises(AirflowFailException, match="install the charts with global.spark.connect.enabled=true"):
         task.python_callable()

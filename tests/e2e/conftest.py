@@ -29,7 +29,7 @@ from airspark.airflow_api import Airflow  # noqa: E402
 from airspark.console import step  # noqa: E402
 
 #: Days that only these tests use, one a purpose, so that no test waits for another's result.
-DAY, BAD_DAY, EMPTY_DAY, HEADER_DAY, MISSING_DAY, FULL_DAY = (f"2026-02-{n:02d}" for n in range(1, 7))
+DAY, BAD_DAY, EMPTY_DAY, HEADER_DAY, MISSING_DAY, FULL_DAY, KILL_DAY, WAYS_DAY = (f"2026-02-{n:02d}" for n in range(1, 9))
 
 
 def make(*words: str, timeout: float = 1500) -> subprocess.CompletedProcess[str]:
@@ -124,6 +124,12 @@ def kubectl(*words: str, timeout: float = 120) -> str:
 def on_worker(*words: str) -> str:
     """Run a command on a Spark worker, where data and output are mounted."""
     return kubectl("exec", "airspark-spark-worker-0", "--", *words)
+
+
+def checksums(day: str, output: str = "/opt/airflow/output") -> str:
+    """The checksum of each file of rows that sales_etl published for a day, with its path below the output."""
+    folders = f"sales/date={day} quarantine/sales/date={day}"
+    return on_worker("bash", "-c", f"cd {output} && find {folders} -name 'part-*' | sort | xargs sha256sum")
 
 
 def run_day(client: Airflow, day: str, **params: Any) -> tuple[str, str]:

@@ -146,6 +146,20 @@ def live_uses() -> None:
     read()
 
 
+@dag(schedule=None, params={"date": "", "output": ""})
+def live_over_connect() -> None:
+    """The application of etl_daily against the Connect server."""
+
+    @task
+    def submit() -> str:
+        from pipelines import spark
+
+        params = get_current_context()["params"]
+        return spark.over_connect("sales_etl", ["--date", params["date"], "--output", params["output"]])
+
+    submit()
+
+
 live_sleep()
 live_confined()
 live_launcher()
@@ -154,3 +168,4 @@ live_too_large()
 live_out_of_memory()
 live_deferred()
 live_uses()
+live_over_connect()
