@@ -18,7 +18,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -190,14 +190,13 @@ def disk_full_is_a_sentence(*folders: str) -> Iterator[None]:
 def settle(
     spark: SparkSession,
     job: Job,
-    judged: DataFrame,
+    judged: DataFrame | Callable[[Path], DataFrame],
     reasons: Sequence[str],
     tables: Callable[[DataFrame], Mapping[str, DataFrame]] = lambda main: {},
     *,
     main: str = "",
     key: Sequence[str] = (),
     files: int = 1,
-    as_read: bool = False,
     checks: Callable[[Mapping[str, DataFrame]], Mapping[str, Column]] | None = None,
 ) -> Rows:
     """Publish the rejected rows, then the good rows and what is computed from them.
@@ -206,6 +205,9 @@ def settle(
         spark: the session.
         job: what is run.
         judged: typed rows with two columns more: line, what a rejected row looked like, and reason, null for a good row.
+            Or a function of a folder that returns them, and whose rows in order go into that folder as Parquet files when
+            the others are read, see vectors.py. The main table then has the order and the parts of its source, which must
+            always be the same, instead of being sorted, and no row is shuffled.
         reasons: every reason there is.
         tables: returns the further tables by name, from the main table as it was written.
         main: the name of the main table: the good rows, without line and reason. Empty: it is the only one, and its
@@ -213,8 +215,6 @@ def settle(
         key: columns that tell a row; of rows with the same key one is kept, the first in the order of all columns.
             Empty: every row is kept.
         files: how many Parquet files the main table has at most; each other table has one.
-        as_read: keep the main table's rows in the order and the parts they were read in, instead of sorted: no row is
-            shuffled. For files, whose parts are always the same, and a key whose first column almost tells a row.
         checks: returns by a sentence what must hold for a table: `{"sessions: every session has a request": condition}`,
             a condition over all rows that is null or true for a good one; the part before the colon names the table.
 
@@ -230,18 +230,23 @@ def settle(
     publish.check_replaceable(job.output, job.quarantine)
     label = job.result.replace("/", ".")
     with disk_full_is_a_sentence(job.output), publish.staging(job.output, label) as stage:
-        judged_folder, result = stage / "judged", stage / "result"
-        rows = frames.write_judged(judged, reasons, judged_folder)
+        judged_folder, in_order, result = stage / "judged", stage / "in_order", stage / "result"
+        in_order.mkdir()
+        frame = judged(in_order) if callable(judged) else judged
+        rows = frames.write_judged(frame, reasons, judged_folder)
+        rows = replace(rows, read=rows.read + frames.count(in_order))
         check_unchanged(job.inputs)
-        frames.write_rejects(judged, rows, judged_folder, stage / "quarantine")
+        frames.write_rejects(frame, rows, judged_folder, stage / "quarantine")
         write_manifest(stage / "quarantine", manifest(spark, job, rows))
         quarantine = publish.publish(job.output, job.quarantine, stage / "quarantine")
         check_share(rows, job.max_reject_share, str(quarantine))
 
         if main:
             result.mkdir()
-        good = frames.good_rows(judged, judged_folder)
-        if as_read:
+        good = frames.good_rows(frame, judged_folder)
+        if callable(judged):
+            for path in in_order.glob("part-*"):
+                path.rename(frames.good_folder(judged_folder) / path.name)
             duplicates = frames.keep_first(good, frames.good_folder(judged_folder), result / main, key)
         else:
             duplicates = frames.write_once(good, result / main, key, files)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import parquet_footer
+import vectors
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -123,13 +124,14 @@ def keep_first(good: DataFrame, source: Path, folder: Path, key: Sequence[str]) 
     """Make the files of good rows a table as they are, or without the copies among them.
 
     Rows are not shuffled: of each, the first column of the key alone is compared, and only those that share it are looked at
-    whole. The files are written again only if there are copies.
+    whole. Only files with copies are written again.
 
     Args:
         good: the rows of the files.
         source: where they are.
         folder: where they go; must not exist.
-        key: columns that tell a row, the first one almost by itself; of rows with the same key the first stays.
+        key: columns that tell a row, the first one an integer that does so almost by itself; of rows with the same key the
+            first stays.
 
     Returns:
         How many rows were left out.
@@ -137,28 +139,29 @@ def keep_first(good: DataFrame, source: Path, folder: Path, key: Sequence[str]) 
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    shared = good.groupBy(key[0]).count().where(F.col("count") > 1).select(key[0]).persist()
-    placed = good.select("*", F.col("_metadata.file_name").alias("file"), F.col("_metadata.row_index").alias("row"))
+    name_parts(source)
+    paths = sorted(source.glob("part-*"))
+    shared = vectors.repeated(good.sparkSession, paths, key[0]).persist()
+    # Anew, because Spark has listed the files before they were given their names.
+    placed = (
+        good.sparkSession.read.schema(good.schema)
+        .parquet(str(source))
+        .select("*", F.col("_metadata.file_name").alias("file"), F.col("_metadata.row_index").alias("row"))
+    )
     order = Window.partitionBy(*key).orderBy("file", "row")
-    several = placed.join(_small(shared), key[0], how="left_semi").withColumn("number", F.row_number().over(order))
-    copies = several.where(F.col("number") > 1).select("file", "row").persist()
-    found = copies.count() if shared.count() else 0
-    if found:
-        without = placed.join(_small(copies), ["file", "row"], how="left_anti").select(*good.columns)
-        _write_parquet(without, folder)
+    number = shared.count()
+    several = placed.join(F.broadcast(shared) if number <= BROADCAST_ROWS else shared, key[0], how="left_semi")
+    copies = several.withColumn("number", F.row_number().over(order)).where(F.col("number") > 1).select("file", "row")
+    found = 0
+    if number:
+        folder.mkdir()
+        found = vectors.write_without(copies, source, folder)
     else:
         source.rename(folder)
-        (folder / "_SUCCESS").touch()
-        _normalise(folder, good.columns)
-    copies.unpersist()
     shared.unpersist()
+    (folder / "_SUCCESS").touch()
+    _normalise(folder, good.columns)
     return found
-
-
-def _small(frame: DataFrame) -> DataFrame:
-    from pyspark.sql import functions as F
-
-    return F.broadcast(frame) if frame.count() <= BROADCAST_ROWS else frame
 
 
 def write_once(good: DataFrame, folder: Path, key: Sequence[str], files: int) -> int:

@@ -8,12 +8,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import batch
 import generate_sales
 import pandas
 import publish
@@ -21,6 +20,7 @@ import pyarrow.dataset
 import pytest
 import sales_etl
 import sales_input
+import vectors
 from errors import UserError
 from sales_cases import DAY, GOOD, SHARES
 
@@ -87,11 +87,9 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
 
 
 @pytest.fixture
-def two_files(spark: SparkSession) -> Iterator[None]:
-    """Make small inputs behave like large ones: several splits, several Parquet files."""
-    spark.conf.set("spark.sql.files.maxPartitionBytes", str(2**19))
-    yield
-    spark.conf.set("spark.sql.files.maxPartitionBytes", batch.CONF["spark.sql.files.maxPartitionBytes"])
+def two_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make small inputs behave like large ones: several ranges, several Parquet files."""
+    monkeypatch.setattr(vectors, "RANGE", 2**19)
 
 
 def test_should_write_typed_columns_and_the_amount(

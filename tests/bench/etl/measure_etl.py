@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 EVENTS = Path("/opt/spark-events")
+MEMORY = re.compile(r'"ProcessTree(?:JVM|Python)RSSMemory":(\d+)')
 OUTPUT = re.compile(r"--output[ =](\S+)")
 
 
@@ -45,15 +46,17 @@ def run(command: list[str]) -> tuple[float, float, str]:
 
 
 def executors(since: float) -> float:
-    """Return the peak resident memory in MB of the largest executor of the newest application since a time, 0 without one."""
+    """Return the peak resident memory in MB of the largest executor of the newest application since a time, 0 without one.
+
+    An executor is its JVM and its Python processes.
+    """
     logs = [path for path in EVENTS.rglob("*") if path.is_file() and path.stat().st_mtime >= since and "app-" in path.name]
     peak = 0
     for path in logs:
         with open(path, encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                found = re.search(r'"ProcessTreeJVMRSSMemory":(\d+)', line)
-                if found and '"Executor ID":"driver"' not in line and "StageExecutorMetrics" in line:
-                    peak = max(peak, int(found[1]))
+                if "StageExecutorMetrics" in line and '"Executor ID":"driver"' not in line:
+                    peak = max(peak, sum(map(int, MEMORY.findall(line))))
     return peak / 1e6
 
 
