@@ -89,16 +89,18 @@ def write_rejects(judged: DataFrame, rows: Rows, source: Path, folder: Path) -> 
     from pyspark.sql import functions as F
 
     folder.mkdir()
-    for number, reason in enumerate(sorted(rows.rejects)):
-        schema = f"`{_carrier(judged)}` string"
-        lines = judged.sparkSession.read.schema(schema).parquet(str(source / f"reason={reason}")).toDF("line")
+    if rows.rejects:
+        read = judged.sparkSession.read.schema(f"`{_carrier(judged)}` string, reason string").parquet(str(source))
+        rejected = read.toDF("line", "reason").where(F.col("reason").isNotNull())
         # JSON holds only valid text: the bytes that are not UTF-8 are kept beside it.
-        line_hex = [F.hex(F.col("line").cast("binary")).alias("line_hex")] if reason == "not_utf8" else []
-        part = folder.with_name(f"{folder.name}.{reason}")
-        lines.select(F.lit(reason).alias("reason"), "line", *line_hex).coalesce(1).write.json(str(part))
-        name_parts(part)
-        for path in part.glob("part-*"):
-            path.rename(folder / f"part-{number:05d}.json")
+        line_hex = F.when(F.col("reason") == "not_utf8", F.hex(F.col("line").cast("binary"))).alias("line_hex")
+        parts = folder.with_name(f"{folder.name}.parts")
+        columns = rejected.select(F.col("reason").alias("part"), "reason", "line", line_hex)
+        columns.coalesce(1).write.partitionBy("part").json(str(parts))
+        for number, reason in enumerate(sorted(rows.rejects)):
+            name_parts(parts / f"part={reason}")
+            for path in (parts / f"part={reason}").glob("part-*"):
+                path.rename(folder / f"part-{number:05d}.json")
     (folder / "_SUCCESS").touch()
 
 

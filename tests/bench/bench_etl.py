@@ -58,6 +58,8 @@ def commands(megabytes: int) -> dict[str, list[str]]:
         *("--executor-memory", "700m", "--executor-cores", "1", "--total-executor-cores", "2"),
         *("--conf", "spark.executor.memoryOverhead=256m", "--conf", "spark.executor.processTreeMetrics.enabled=true"),
         *("--conf", "spark.eventLog.logStageExecutorMetrics=true", "--conf", "spark.executor.metrics.pollingInterval=500"),
+        # measure_etl.py reads it.
+        *("--conf", "spark.eventLog.compress=false"),
     ]
     found = {
         "plain": [*local, *working, "/bench/etl_job.py", "plain", file, f"{target}/plain"],
