@@ -17,6 +17,7 @@ import generate_sales
 import pandas
 import publish
 import pyarrow.dataset
+import pyarrow.parquet
 import pytest
 import sales_etl
 import sales_input
@@ -193,12 +194,15 @@ def test_should_write_the_same_bytes_if_a_day_runs_again(
 def test_should_be_readable_with_pyarrow_and_pandas_through_the_root_of_the_partitions(
     etl: Callable[..., Any], sales: Callable[..., Path], tmp_path: Path
 ) -> None:
-    etl(sales(GOOD), tmp_path)
+    # A row in order, and one that Spark has to look at: they are in files of their own.
+    etl(sales(GOOD, GOOD.replace("books", '"books, old"')), tmp_path)
     root = str(tmp_path / "sales")
     table = pyarrow.dataset.dataset(root, format="parquet", partitioning="hive").to_table()
-    assert (table.num_rows, table.column("date").to_pylist()) == (1, ["2026-01-15"])
+    assert (table.num_rows, table.column("date").to_pylist()) == (2, ["2026-01-15"] * 2)
     frame = pandas.read_parquet(root)
-    assert frame["amount"].tolist() == [decimal.Decimal("201.00")]
+    assert frame["amount"].tolist() == [decimal.Decimal("201.00")] * 2
+    assert len({str(pyarrow.parquet.read_schema(file).remove_metadata()) for file in (tmp_path / SALES).glob("*.parquet")}) == 1
+    assert len(list((tmp_path / SALES).glob("*.parquet"))) == 2
 
 
 def test_should_keep_the_old_result_and_publish_the_rejects_if_too_many_rows_are_rejected(

@@ -89,7 +89,7 @@ def measure(megabytes: int, repeat: int) -> dict[str, dict[str, list[float]]]:
 
     Args:
         megabytes: of CSV.
-        repeat: runs of each after one to warm up.
+        repeat: runs of each.
 
     Raises:
         Failure: if a run fails.
@@ -100,7 +100,7 @@ def measure(megabytes: int, repeat: int) -> dict[str, dict[str, list[float]]]:
     found: dict[str, dict[str, list[float]]] = {}
     try:
         with step("bench", f"CSV → Parquet, {megabytes} MB, {', '.join(plan['setups'])}, {repeat} times") as current:
-            text = demo.run_pod(pod(plan), 900 + megabytes * (repeat + 1), current.write)
+            text = demo.run_pod(pod(plan), 900 + 2 * megabytes * repeat, current.write)
         for line in text.splitlines():
             if line.startswith('{"setup"'):
                 run = json.loads(line)
@@ -147,7 +147,7 @@ def main(repeat: int, sizes: list[int]) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("repeat", nargs="?", type=int, default=5, help="runs of each set-up after one to warm up")
+    parser.add_argument("repeat", nargs="?", type=int, default=5, help="runs of each set-up")
     parser.add_argument("--sizes", default="1000,4000", help="megabytes of CSV, by commas")
     arguments = parser.parse_args()
     try:
