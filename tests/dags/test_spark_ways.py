@@ -103,6 +103,7 @@ def test_should_say_how_to_get_a_server_if_there_is_no_connection(monkeypatch: p
     def missing(name: str) -> Any:
         raise AirflowNotFoundException(name)
 
+    monkeypatch.setattr(spark_connect, "get_current_context", lambda: {"params": {"steps": 9}})
     monkeypatch.setattr(spark.BaseHook, "get_connection", missing)
     task: Any = spark_connect.dag.get_task("submit")
     with pytest.raises(AirflowFailException, match="install the charts with global.spark.connect.enabled=true"):
