@@ -7,6 +7,7 @@ handed on to Spark, which judges it like any line: this only decides who does th
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -83,9 +84,9 @@ def repeated(spark: SparkSession, paths: Sequence[Path], column: str) -> DataFra
             for number in batch.column(0).to_pylist():
                 values = parquet.read_table(paths[number], columns=[column], use_threads=False)[column].to_numpy()
                 bucket = values % buckets
-                divided = values[numpy.argsort(bucket, kind="stable")]
+                sorted_by_bucket = values[numpy.argsort(bucket, kind="stable")]
                 ends = numpy.cumsum(numpy.bincount(bucket, minlength=buckets))
-                packed = [part.tobytes() for part in numpy.split(divided, ends[:-1])]
+                packed = [part.tobytes() for part in numpy.split(sorted_by_bucket, ends[:-1])]
                 yield pyarrow.RecordBatch.from_pydict({"bucket": pyarrow.array(range(buckets), "int32"), "packed": packed})
 
     def compare(table: pyarrow.Table) -> pyarrow.Table:
@@ -95,9 +96,9 @@ def repeated(spark: SparkSession, paths: Sequence[Path], column: str) -> DataFra
         values = numpy.sort(numpy.concatenate([numpy.frombuffer(part, "int64") for part in table["packed"].to_pylist()]))
         return pyarrow.table({column: numpy.unique(values[1:][values[1:] == values[:-1]])})
 
-    packed = spark.range(0, len(paths), 1, buckets).mapInArrow(divide, "bucket int, packed binary")
+    divided = spark.range(0, len(paths), 1, buckets).mapInArrow(divide, "bucket int, packed binary")
     # In as many parts as there are buckets, not as spark.sql.shuffle.partitions says.
-    return packed.repartition(buckets, "bucket").groupBy("bucket").applyInArrow(compare, f"{column} bigint")
+    return divided.repartition(buckets, "bucket").groupBy("bucket").applyInArrow(compare, f"{column} bigint")
 
 
 def write_without(copies: DataFrame, source: Path, folder: Path) -> int:
@@ -122,13 +123,12 @@ def write_without(copies: DataFrame, source: Path, folder: Path) -> int:
 
         for batch in batches:
             for file, rows in zip(batch["file"].to_pylist(), batch["rows"].to_pylist(), strict=True):
-                with parquet.ParquetFile(source / file) as old, _writing(folder / file, old.schema_arrow) as new:
+                with parquet.ParquetFile(source / file) as old, _writing(folder / file, old.schema_arrow, source) as new:
+                    kept = numpy.ones(old.metadata.num_rows, bool)
+                    kept[rows] = False
                     begin = 0
                     for group in old.iter_batches(use_threads=False):
-                        kept = numpy.ones(len(group), bool)
-                        here = numpy.array([row - begin for row in rows if begin <= row < begin + len(group)], int)
-                        kept[here] = False
-                        new.write_batch(group.filter(pyarrow.array(kept)))
+                        new.write_batch(group.filter(pyarrow.array(kept[begin : begin + len(group)])))
                         begin += len(group)
                 yield pyarrow.RecordBatch.from_pydict({"file": [file], "rows": [len(rows)]})
 
@@ -149,126 +149,93 @@ def _ship(*functions: Any) -> None:
         cloudpickle.register_pickle_by_value(sys.modules[name])
 
 
-class _writing:
-    """A Parquet file that appears under its name once it is complete, as Spark would have written it.
+@contextlib.contextmanager
+def _writing(target: Path, schema: pyarrow.Schema, room: Path) -> Iterator[Any]:
+    """Write a Parquet file as Spark would, which appears under its name once it is complete.
 
     Args:
         target: where.
         schema: its columns.
+        room: a folder of the same file system for the unfinished file: what a killed task leaves there, nobody publishes.
+
+    Yields:
+        A pyarrow.parquet.ParquetWriter.
     """
+    from pyarrow import parquet, types
 
-    def __init__(self, target: Path, schema: pyarrow.Schema) -> None:
-        self.target = target
-        self.unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        self.schema = schema
-
-    def __enter__(self) -> Any:
-        from pyarrow import parquet, types
-
-        # Keys and amounts hardly repeat: a dictionary of them takes half of the time of writing, and is given up later.
-        repeating = [field.name for field in self.schema if field.type != "int64" and not types.is_decimal(field.type)]
-        self.writer = parquet.ParquetWriter(
-            self.unfinished,
-            self.schema,
-            compression="snappy",
-            use_dictionary=repeating,
-            store_schema=False,
-            store_decimal_as_integer=True,
-        )
-        return self.writer
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self.writer.close()
-        if kind is None:
-            # Others of the group may replace it, as they may what Spark writes.
-            self.unfinished.chmod(0o664)
-            self.unfinished.replace(self.target)
-        else:
-            self.unfinished.unlink()
+    unfinished = room / f".{target.name}.{uuid.uuid4().hex}"
+    # Keys and amounts hardly repeat: a dictionary of them takes a third of the time of writing, and is given up later.
+    repeating = [field.name for field in schema if field.type != "int64" and not types.is_decimal(field.type)]
+    options: dict[str, Any] = {"store_schema": False, "store_decimal_as_integer": True, "use_dictionary": repeating}
+    try:
+        with parquet.ParquetWriter(unfinished, schema, compression="snappy", **options) as writer:
+            yield writer
+        # Others of the group may replace it, as they may what Spark writes.
+        unfinished.chmod(0o664)
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _read_range(path: str, begin: int, end: int, columns: Sequence[str], judge: Judge, target: Path) -> Iterator[list[bytes]]:
     """Write the plain lines of those that begin in a range, and yield the others."""
-    writing: _writing | None = None
-    try:
-        with open(path, "rb") as file:
-            file.seek(max(begin - 1, 0))
-            if begin:
-                file.readline()
-            while file.tell() < end and (chunk := file.read(min(CHUNK, end - file.tell()))):
-                if not chunk.endswith(b"\n"):
-                    chunk += file.readline()
-                if file.tell() == len(chunk):
-                    chunk = chunk.removeprefix(b"\xef\xbb\xbf")
-                table, others = _texts(chunk, columns)
-                plain, typed = judge(table)
-                if len(typed):
-                    if writing is None:
-                        writing = _writing(target, typed.schema)
-                        writer = writing.__enter__()
-                    for batch in typed.to_batches():
-                        writer.write_batch(batch)
-                others += _joined(table, plain)
-                if others:
-                    yield others
-    except BaseException as error:
-        if writing is not None:
-            writing.__exit__(type(error), error, None)
-        raise
-    if writing is not None:
-        writing.__exit__(None, None, None)
+    writer: Any = None
+    with contextlib.ExitStack() as stack, open(path, "rb") as file:
+        file.seek(max(begin - 1, 0))
+        if begin:
+            file.readline()
+        while file.tell() < end and (chunk := file.read(min(CHUNK, end - file.tell()))):
+            if not chunk.endswith(b"\n"):
+                chunk += file.readline()
+            if file.tell() == len(chunk):
+                chunk = chunk.removeprefix(b"\xef\xbb\xbf")
+            table, others = _texts(chunk, columns)
+            plain, typed = judge(table)
+            if len(typed):
+                writer = writer or stack.enter_context(_writing(target, typed.schema, target.parent))
+                for batch in typed.to_batches():
+                    writer.write_batch(batch)
+            others += _joined(table, plain)
+            if others:
+                yield others
 
 
 def _texts(chunk: bytes, columns: Sequence[str]) -> tuple[pyarrow.Table, list[bytes]]:
-    """Return the fields of lines as texts, and apart the lines that are not such fields in UTF-8 without a quote."""
+    """Return the fields of lines as texts, and apart the lines that are not so many fields in UTF-8 without a quote."""
     import pyarrow
 
+    if not any(mark in chunk for mark in (b'"', b"\r", b"\0")):
+        # Reading finds a line with other fields, or that is not UTF-8.
+        with contextlib.suppress(pyarrow.ArrowInvalid):
+            return _split(chunk, columns), []
+    plain: list[bytes] = []
     others: list[bytes] = []
-    if any(mark in chunk for mark in (b'"', b"\r", b"\0")):
-        chunk, others = _apart(chunk)
-    try:
-        return _split(chunk, columns, others)
-    except pyarrow.ArrowInvalid:
-        chunk, others = _apart(chunk)
-        return _split(chunk, columns, others)
-
-
-def _apart(chunk: bytes) -> tuple[bytes, list[bytes]]:
-    """Return the plain lines, and apart those with a quote, a zero, or bytes that are not UTF-8."""
-    plain, others = [], []
     for line in chunk.splitlines():
-        (plain if b'"' not in line and b"\0" not in line and _is_utf8(line) else others).append(line)
-    return b"\n".join([*plain, b""]), others
+        (plain if _is_plain(line, len(columns)) else others).append(line)
+    return _split(b"\n".join([*plain, b""]), columns), others
 
 
-def _is_utf8(line: bytes) -> bool:
+def _is_plain(line: bytes, fields: int) -> bool:
     try:
         line.decode()
     except UnicodeDecodeError:
         return False
-    return True
+    return line.count(b",") == fields - 1 and b'"' not in line and b"\0" not in line
 
 
-def _split(chunk: bytes, columns: Sequence[str], others: list[bytes]) -> tuple[pyarrow.Table, list[bytes]]:
+def _split(chunk: bytes, columns: Sequence[str]) -> pyarrow.Table:
     import pyarrow
     from pyarrow import csv
 
-    names, text = list(columns), pyarrow.string()
-    found = list(others)
-
-    def wrong_columns(row: Any) -> str:
-        found.append(row.text.encode())
-        return "skip"
-
     # A first line of the right shape, because Arrow refuses a text without one.
-    first = b"," * (len(names) - 1) + b"\n"
+    first = b"," * (len(columns) - 1) + b"\n"
     table = csv.read_csv(
         pyarrow.BufferReader(first + chunk),
-        csv.ReadOptions(column_names=names, use_threads=False, block_size=len(first) + len(chunk)),
-        csv.ParseOptions(quote_char=False, double_quote=False, invalid_row_handler=wrong_columns),
-        csv.ConvertOptions(column_types=dict.fromkeys(names, text), strings_can_be_null=False),
+        csv.ReadOptions(column_names=list(columns), use_threads=False, block_size=len(first) + len(chunk)),
+        csv.ParseOptions(quote_char=False, double_quote=False),
+        csv.ConvertOptions(column_types=dict.fromkeys(columns, pyarrow.string()), strings_can_be_null=False),
     )
-    return table.slice(1), found
+    return table.slice(1)
 
 
 def _joined(table: pyarrow.Table, plain: pyarrow.Array) -> list[bytes]:

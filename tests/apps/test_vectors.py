@@ -92,6 +92,14 @@ def test_should_take_the_short_way_for_every_line_in_order(spark: SparkSession, 
     assert short == sum(told.values()) == 1000
 
 
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_should_hand_on_an_odd_line_byte_by_byte_and_type_the_lines_beside_it(odd: bytes) -> None:
+    good = GOOD.encode()
+    table, others = vectors._texts(b"\n".join([good, odd, good, b""]), sales_input.COLUMNS)
+    plain, typed = sales_etl.plain(table, DAY)
+    assert (len(typed), [line for line in others + vectors._joined(table, plain) if line]) in ((2, [odd] if odd else []), (3, []))
+
+
 def test_should_take_no_short_way_on_a_day_when_clocks_are_put_forward(tmp_path: Path) -> None:
     day = DAY.replace(1988, 5, 8)
     table = pyarrow.table(dict(zip(sales_input.COLUMNS, [[field] for field in FIELDS], strict=True)))
@@ -135,6 +143,6 @@ def test_should_leave_out_the_chosen_rows_and_move_the_other_files(spark: SparkS
 
 def test_should_leave_no_half_file_if_writing_fails(tmp_path: Path) -> None:
     schema = pyarrow.schema([("key", "int64")])
-    with pytest.raises(ZeroDivisionError), vectors._writing(tmp_path / "part.parquet", schema):
+    with pytest.raises(ZeroDivisionError), vectors._writing(tmp_path / "part.parquet", schema, tmp_path):
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []

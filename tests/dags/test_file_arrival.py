@@ -415,8 +415,8 @@ def test_should_make_any_name_harmless(name: bytes) -> None:
 
 def test_should_ring_once_for_an_upload_that_has_settled_and_again_later_while_it_stays() -> None:
     bell = Bell(settle_seconds=10)
-    assert [bell.due({"a"}, now) for now in (0, 5, 9)] == [0, 0, 0]
-    assert [bell.due({"a"}, now) for now in (10, 15, 20)] == [1, 0, 0]
+    assert [bell.due({"a"}, second) for second in (0, 5, 9)] == [0, 0, 0]
+    assert [bell.due({"a"}, second) for second in (10, 15, 20)] == [1, 0, 0]
     assert bell.due({"a"}, 10 + FIRST_REMINDER) == 1
     assert bell.due({"a"}, 11 + 2 * FIRST_REMINDER) == 0
     assert bell.due({"a"}, 10 + 3 * FIRST_REMINDER) == 1
@@ -436,7 +436,7 @@ def test_should_ring_soon_for_what_a_run_has_left_and_not_for_ever() -> None:
     assert bell.due({"a", "b"}, 10) == 2
     assert bell.due({"b"}, 20) == 0
     assert bell.due({"b"}, 30) == 1
-    assert sum(bell.due({"b"}, now) for now in range(31, 86_400, 10)) < 10
+    assert sum(bell.due({"b"}, second) for second in range(31, 86_400, 10)) < 10
 
 
 def test_should_start_the_wait_again_if_the_upload_is_written_to(data: Claim) -> None:
