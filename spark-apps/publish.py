@@ -18,6 +18,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -220,7 +221,10 @@ def check_replaceable(root: str | Path, partition: str) -> None:
         UserError: if it is a plain folder or file.
     """
     link = Path(root) / partition
-    if link.exists() and not link.is_symlink():
+    # One look: between two, a run that withdraws the partition could take the link away.
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISLNK(link.lstat().st_mode):
+            return
         raise UserError(f"{link} was not published by this application: move it away, then run again")
 
 
