@@ -54,7 +54,7 @@ print(IMAGES["airflow"].tag, OPENSEARCH.tag, IMAGES["postgres"].tag)') || return
   docker run --rm --network "container:$servers" --user 50000:0 --volume "$PWD:/repo:ro" --volume "$site:/site:ro" \
     --env PYTHONPATH=/site --env PYTHONDONTWRITEBYTECODE=1 --env SPARK_LOCAL_IP=127.0.0.1 --workdir /repo \
     --env AIRSPARK_SEARCH=http://127.0.0.1:9200 --env AIRSPARK_WAREHOUSE=postgresql://postgres@127.0.0.1/postgres \
-    "$airflow" python -m pytest -q --numprocesses 2 --dist loadfile --durations 8 -m "$1" tests/apps tests/dags || ended=$?
+    "$airflow" python -m pytest -q --numprocesses 2 --dist loadfile --durations 20 -m "$1" tests/apps tests/dags || ended=$?
   docker rm --force "$(<"$site/.postgres")" "$servers" >/dev/null
   return "$ended"
 }

@@ -57,13 +57,6 @@ def _hashes(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-@pytest.fixture(scope="module")
-def generated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A generated day, and the generator's report of it."""
-    folder = tmp_path_factory.mktemp("logs")
-    return folder, generate_access_log.generate(DAY, 8_000, 7, str(folder))
-
-
 def test_should_split_a_line_into_typed_columns(on_shared_session: SparkSession, tmp_path: Path) -> None:
     escaped = GOOD.replace("Firefox", 'Fire \\"fox\\"').replace(" - - ", " - kim ").replace('"-"', '"https://a.example.com/?q=1"')
     handshake = '203.0.113.9 - - [15/Jan/2026:23:59:59 +0900] "\\x16\\x03\\x01" 400 0 "-" "-" -'
@@ -108,11 +101,11 @@ def test_should_refuse_a_day_of_another_format_and_keep_the_old_result(on_shared
     assert _hashes(tmp_path / RESULT) == before
 
 
-def test_should_find_what_the_generator_put_in_and_sums_that_agree(
-    on_shared_session: SparkSession, generated: tuple[Path, dict[str, Any]], tmp_path: Path
+def test_should_find_what_the_generator_put_in_and_write_the_same_bytes_if_the_day_runs_again(
+    on_shared_session: SparkSession, tmp_path: Path
 ) -> None:
-    folder, report = generated
-    rows = _run(folder, tmp_path, 0.10)
+    report = generate_access_log.generate(DAY, 4_000, 7, str(tmp_path / "logs"))
+    rows = _run(tmp_path / "logs", tmp_path, 0.10)
     assert (rows.read, rows.written, rows.rejects) == (report["rows"], report["good"], report["bad"])
     (day,) = _table(tmp_path, "daily")
     assert (day["requests"], day["visitors"], day["sessions"]) == (report["good"], report["visitors"], report["sessions"])
@@ -124,14 +117,9 @@ def test_should_find_what_the_generator_put_in_and_sums_that_agree(
     assert max(slow, key=lambda path: slow[path]["p95"]) == "/reports/{n}/export"
     assert all(row["p50"] <= row["p95"] <= row["most"] for row in slow.values())
 
-
-def test_should_write_the_same_bytes_if_a_day_runs_again(
-    on_shared_session: SparkSession, generated: tuple[Path, dict[str, Any]], tmp_path: Path
-) -> None:
-    _run(generated[0], tmp_path)
     first = _hashes(tmp_path / RESULT)
     on_shared_session.conf.set("spark.sql.shuffle.partitions", "7")
-    _run(generated[0], tmp_path)
+    _run(tmp_path / "logs", tmp_path, 0.10)
     assert _hashes(tmp_path / RESULT) == first
 
 

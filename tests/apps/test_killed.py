@@ -20,6 +20,7 @@ import publish
 import pytest
 from sales_cases import APPS, DAY, SHARES, SHORT_LIVED
 
+pytestmark = pytest.mark.long
 KILLS = 20
 SEED = 7
 RESULTS = {"sales_etl": "sales", "access_log": "access_log"}
@@ -95,7 +96,6 @@ def _moments(longest: float) -> Iterator[float]:
         yield randomness.uniform(0.1, longest)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", ["sales_etl", "access_log"])
 def test_should_give_the_same_bytes_after_a_retry_whenever_the_driver_was_killed(name: str, data: Path, tmp_path: Path) -> None:
     seconds = _run(name, data, tmp_path / "clean")

@@ -9,7 +9,7 @@ import sys
 
 import pi
 import pytest
-from sales_cases import APPS
+from sales_cases import APPS, SHORT_LIVED
 
 
 @pytest.mark.parametrize(("steps", "slices"), [(1, 1), (10, 3), (1000, 7), (100_000, 4)])
@@ -33,10 +33,18 @@ def test_should_end_with_a_sentence_if_the_command_line_makes_no_sense(
     assert "pi.py: error: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("address", [{"MASTER": "local[2]"}, {"SPARK_REMOTE": "local[2]"}], ids=["classic", "over Spark Connect"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        pytest.param({"MASTER": "local[2]"}, id="classic"),
+        pytest.param({"SPARK_REMOTE": "local[2]"}, id="over Spark Connect", marks=pytest.mark.long),
+    ],
+)
 def test_should_print_pi_however_it_is_submitted(address: dict[str, str]) -> None:
     command = [sys.executable, str(APPS / "pi.py"), "--steps", "10000", "--slices", "3"]
-    environment = {**os.environ, **address, "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+    own = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+    own["PYSPARK_SUBMIT_ARGS"] = f"--driver-java-options '{SHORT_LIVED}' pyspark-shell"
+    environment = {**os.environ, **own, **address}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=180, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.splitlines()[-1] == "Pi is roughly 3.141592654"

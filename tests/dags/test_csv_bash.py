@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import csv_bash
 import pytest
@@ -15,9 +15,6 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sales_files import DAY, GOOD, HEADER, rows, use, write
-
-if TYPE_CHECKING:
-    from conftest import Real
 
 SCRIPT = f"{csv_bash.SCRIPTS}/clean_csv.sh"
 
@@ -187,21 +184,6 @@ def test_should_remove_its_folder_whatever_becomes_of_the_run() -> None:
     assert list(tasks) == ["prepare", "clean", "publish", "remove"]
     assert tasks["prepare"].is_setup and tasks["remove"].is_teardown
     assert tasks["remove"].upstream_task_ids == {"prepare", "publish"}
-
-
-def test_should_publish_what_the_script_cleaned_and_remove_its_folder_in_a_real_run(real: Real) -> None:
-    assert set(real.states["bash"].values()) == {"success"}
-    manifest = json.loads((real.output / "csv_bash" / f"date={DAY}" / "_manifest.json").read_text())
-    assert (manifest["rows_read"], manifest["rows_written"], manifest["rows_duplicate"]) == (312, 301, 10)
-    states = real.states["refused"]
-    assert (states["run"], states["clean[-1]"], states["publish[-1]"], states["remove[-1]"]) == (
-        "failed",
-        "success",
-        "failed",
-        "success",
-    )
-    assert "1 of 312 lines are rejected, more than 0.00%: see " in real.logs["refused"]
-    assert list((real.output / ".work/csv_bash").iterdir()) == []
 
 
 def test_should_try_twice_what_the_script_refuses_and_retry_the_rest_as_usual() -> None:

@@ -8,7 +8,7 @@ import stat
 import tracemalloc
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import csv_transform
 import pandas
@@ -18,9 +18,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pipelines import applications, sales_frames
 from sales_files import DAY, GOOD, HEADER, rows, use, write
-
-if TYPE_CHECKING:
-    from conftest import Real
 
 RESULT, QUARANTINE = f"csv_transform/date={DAY}", f"quarantine/csv_transform/date={DAY}"
 
@@ -193,13 +190,6 @@ def test_should_verify_what_was_published_and_refuse_what_was_changed(root: Path
         file.write("one more\n")
     with pytest.raises(ValueError, match="holds 10 rows, its manifest says"):
         verify.python_callable(manifest)
-
-
-def test_should_publish_and_announce_in_a_real_run(real: Real) -> None:
-    assert set(real.states["pandas"].values()) == {"success"}
-    manifest = json.loads((real.output / RESULT / "_manifest.json").read_text())
-    assert (manifest["rows_read"], manifest["rows_written"], manifest["rows_duplicate"]) == (312, 300, 10)
-    assert manifest["rejects_by_reason"] == {"wrong_columns": 1, "wrong_date": 1}
 
 
 ANYTHING = st.text(st.characters(exclude_characters="\n", exclude_categories=("Cs",)), max_size=40)

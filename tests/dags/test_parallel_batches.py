@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import parallel_batches
 import pytest
@@ -11,9 +11,6 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from hypothesis import given
 from hypothesis import strategies as st
 from sales_files import rows, use, write
-
-if TYPE_CHECKING:
-    from conftest import Real
 
 
 def _call(task_id: str, *arguments: Any) -> Any:
@@ -65,31 +62,6 @@ def test_should_skip_in_a_sentence_if_no_day_has_a_file(root: Path) -> None:
 def test_should_fail_if_both_ways_differ() -> None:
     with pytest.raises(ValueError, match="the ways differ"):
         _call("compare", {"totals": [1], "seconds": 1}, {"totals": [2], "seconds": 1})
-
-
-def test_should_add_up_the_same_in_many_tasks_and_in_one(real: Real) -> None:
-    assert set(real.states["good"].values()) == {"success"}
-    assert [task for task in real.states["good"] if task.startswith("total")] == ["total[0]", "total[1]"]
-    assert "in mapped tasks: " in real.logs["good"] and "in one task: " in real.logs["good"]
-
-
-def test_should_let_the_other_files_be_done_and_say_which_one_is_broken(real: Real) -> None:
-    states = real.states["broken"]
-    assert (states["run"], states["total[0]"], states["total[1]"], states["total[2]"]) == (
-        "failed",
-        "failed",
-        "success",
-        "success",
-    )
-    assert (states["combine[-1]"], states["compare[-1]"]) == ("failed", "upstream_failed")
-    assert "no totals without the days 2026-01-13: their tasks failed" in real.logs["broken"]
-    assert "sales_2026-01-13.csv has the wrong header: expected order_id" in real.logs["broken"]
-
-
-def test_should_skip_everything_if_there_is_no_file(real: Real) -> None:
-    states = real.states["none"]
-    assert states.pop("run") == "success"
-    assert set(states.values()) == {"skipped"}
 
 
 CENTS = st.decimals(0, 10**9, places=2)
