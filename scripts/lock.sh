@@ -15,7 +15,7 @@ tool=.build/lock
   python3 -m venv "$tool"
   "$tool/bin/pip" install --quiet --require-hashes -r requirements/lock.txt
 }
-for name in dev go lock oidc pytest; do
+for name in bench dev go lock oidc pytest; do
   "$tool/bin/uv" pip compile --quiet --generate-hashes --python-version 3.11 --no-emit-index-url --no-header \
     --output-file "requirements/$name.txt" "$@" "requirements/$name.in" >/dev/null
   echo "✓ requirements/$name.txt" >&2

@@ -1,18 +1,21 @@
-"""What etl_daily's application takes for 1 GB and 4 GB of CSV on two cores, beside a plain script, local[2] and pandas.
+"""What etl_daily's application takes for 1 GB and 4 GB of CSV on two cores, beside a plain script, local[2], DuckDB and pandas.
 
     make bench-etl                        # needs `make up`; leaves nothing behind
     make bench-etl REPEAT=3 SIZES=1000    # only 1 GB
+    make bench-etl SIZES=1000 LEVERS=1    # with other collectors, shuffle partitions and compression
 
 Everything runs in turn from one pod made from the platform's template of task pods: the plain script that one would write
 first (dropDuplicates, default settings) on local[2]; our application on local[2], without cluster and Airflow; our application
-on the standalone cluster, as etl_daily submits it; pandas, where 3.3 times the file fit into the pod's memory.
+on the standalone cluster, as etl_daily submits it; DuckDB; pandas, where 3.3 times the file fit into the pod's memory.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
+import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
@@ -21,15 +24,25 @@ import yaml
 from bench_spark import half
 from report import figure, write
 
-from airspark import demo, engine
+from airspark import demo, engine, tools
 from airspark.cluster import answers, kubectl
 from airspark.console import step
-from airspark.project import NAMESPACE, RELEASE, Failure
+from airspark.project import BUILD, NAMESPACE, RELEASE, ROOT, Failure, kubeconfig
 
 SCRIPTS = Path(__file__).resolve().parent / "etl"
 CONFIGMAP = "bench-etl"
 APPLICATION = "/opt/airflow/spark-apps/sales_etl.py"
 MEMORY_GIB, PANDAS_TIMES = 6, 3.3
+SITE, WORKER = f"{demo.OUTPUT}/bench-etl-site", f"{RELEASE}-spark-worker-0"
+#: By name, settings that the cluster's set-up may have besides.
+LEVERS = {
+    "ParallelGC": ("spark.executor.extraJavaOptions=-XX:+UseParallelGC",),
+    "G1GC": ("spark.executor.extraJavaOptions=-XX:+UseG1GC",),
+    "first compiler only": ("spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1",),
+    "8 shuffle partitions": ("spark.sql.shuffle.partitions=8",),
+    "zstd": ("spark.io.compression.codec=zstd",),
+    "3 of 4 of the heap for work": ("spark.memory.fraction=0.75",),
+}
 
 DAY, HEAP = "2026-01-15", "2g"
 GOALS = {
@@ -41,11 +54,12 @@ GOALS = {
 }
 
 
-def commands(megabytes: int) -> dict[str, list[str]]:
+def commands(megabytes: int, levers: bool = False) -> dict[str, list[str]]:
     """The command of each set-up.
 
     Args:
         megabytes: of CSV.
+        levers: whether to add the cluster with each of LEVERS.
     """
     folder, target = f"{demo.DATA}/bench-etl-{megabytes}", f"{demo.OUTPUT}/bench-etl"
     file = f"{folder}/sales_{DAY}.csv"
@@ -65,7 +79,11 @@ def commands(megabytes: int) -> dict[str, list[str]]:
         "plain": [*local, *working, "/bench/etl_job.py", "plain", file, f"{target}/plain"],
         "local[2]": [*local, *working, *ours],
         "cluster": [*cluster, *ours],
+        "duckdb": ["env", f"PYTHONPATH={SITE}", "python", "/bench/etl_job.py", "duckdb", file, f"{target}/duckdb.parquet"],
     }
+    if levers:
+        for name, settings in LEVERS.items():
+            found[f"cluster, {name}"] = [*cluster, *(part for one in settings for part in ("--conf", one)), *ours]
     if megabytes * PANDAS_TIMES < MEMORY_GIB * 1000:
         found["pandas"] = ["python", "/bench/etl_job.py", "pandas", file, f"{target}/pandas.parquet"]
     return found
@@ -84,29 +102,50 @@ def pod(plan: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def measure(megabytes: int, repeat: int) -> dict[str, dict[str, list[float]]]:
+def bring_duckdb() -> None:
+    """Put DuckDB, which no image has, where the bench's pod finds it: the output claim, by way of a worker."""
+    site = BUILD / "bench-site"
+    lock = ROOT / "requirements" / "bench.txt"
+    with step("bench", "Bring DuckDB to the output claim"):
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--upgrade"]
+        subprocess.run([*pip, "--target", str(site), "--requirement", str(lock)], check=True)
+        with tempfile.TemporaryFile() as archive:
+            subprocess.run(["tar", "--create", "--directory", str(site), "."], stdout=archive, check=True)
+            archive.seek(0)
+            command = [str(tools.ensure("kubectl")), "--kubeconfig", str(kubeconfig()), "exec", "--namespace", NAMESPACE]
+            unpack = f"mkdir -p {SITE} && tar --extract --no-same-owner --directory {SITE}"
+            subprocess.run([*command, "--stdin", WORKER, "--", "bash", "-c", unpack], stdin=archive, check=True)
+
+
+def measure(megabytes: int, repeat: int, levers: bool) -> dict[str, dict[str, list[float]]]:
     """Measure every set-up at one size.
 
     Args:
         megabytes: of CSV.
         repeat: runs of each.
+        levers: whether to measure LEVERS too.
+
+    Returns:
+        By the set-up's name, the samples: wall in s; speed in MB/s; rows in rows/s; peak and executors in MB.
 
     Raises:
         Failure: if a run fails.
     """
     folder = f"{demo.DATA}/bench-etl-{megabytes}"
-    make = ["python", "/bench/etl_job.py", "make", f"{folder}/sales_{DAY}.csv", str(megabytes)]
-    plan = {"repeat": repeat, "prepare": [make], "setups": commands(megabytes)}
+    file = f"{folder}/sales_{DAY}.csv"
+    make = ["python", "/bench/etl_job.py", "make", file, str(megabytes)]
+    plan = {"repeat": repeat, "file": file, "prepare": [make], "setups": commands(megabytes, levers)}
     found: dict[str, dict[str, list[float]]] = {}
     try:
         with step("bench", f"CSV → Parquet, {megabytes} MB, {', '.join(plan['setups'])}, {repeat} times") as current:
-            text = demo.run_pod(pod(plan), 900 + 2 * megabytes * repeat, current.write)
-        for line in text.splitlines():
-            if line.startswith('{"setup"'):
-                run = json.loads(line)
-                kinds = found.setdefault(run.pop("setup"), {})
+            text = demo.run_pod(pod(plan), 900 + (4 if levers else 2) * megabytes * repeat, current.write)
+        said = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        (rows,) = [one["rows"] for one in said if "rows" in one]
+        for run in said:
+            if name := run.pop("setup", ""):
+                run |= {"speed": megabytes / run["wall"], "rows": rows / run["wall"]}
                 for kind, value in run.items():
-                    kinds.setdefault(kind, []).append(value)
+                    found.setdefault(name, {}).setdefault(kind, []).append(value)
     finally:
         cleaner = pod({})
         cleaner["spec"]["containers"][0]["args"] = ["rm", "-rf", folder, f"{demo.OUTPUT}/bench-etl"]
@@ -115,7 +154,7 @@ def measure(megabytes: int, repeat: int) -> dict[str, dict[str, list[float]]]:
     return found
 
 
-def main(repeat: int, sizes: list[int]) -> int:
+def main(repeat: int, sizes: list[int], levers: bool) -> int:
     """Measure the sizes and write the report."""
     engine.find()
     if not answers():
@@ -125,20 +164,25 @@ def main(repeat: int, sizes: list[int]) -> int:
     peaks: dict[int, float] = {}
     kubectl("delete", "configmap", CONFIGMAP, "--namespace", NAMESPACE, "--ignore-not-found")
     kubectl("create", "configmap", CONFIGMAP, "--namespace", NAMESPACE, f"--from-file={SCRIPTS}")
+    bring_duckdb()
     try:
         for megabytes in sizes:
-            found = measure(megabytes, repeat)
+            found = measure(megabytes, repeat, levers)
             for name, kinds in found.items():
                 figures[f"{megabytes} MB, {name}: wall"] = figure(kinds["wall"])
-                figures[f"{megabytes} MB, {name}: speed"] = figure([megabytes / one for one in kinds["wall"]], "MB/s")
+                figures[f"{megabytes} MB, {name}: speed"] = figure(kinds["speed"], "MB/s")
+                figures[f"{megabytes} MB, {name}: rows"] = figure([one / 1000 for one in kinds["rows"]], "thousand rows/s")
                 figures[f"{megabytes} MB, {name}: peak of the driver or process"] = figure(kinds["peak"], "MB")
             peaks[megabytes] = half(found["cluster"]["executors"])
             figures[f"{megabytes} MB, cluster: peak of an executor"] = figure(found["cluster"]["executors"], "MB")
-            for base in ("plain", "local[2]", "pandas"):
+            for base in ("plain", "local[2]", "duckdb", "pandas"):
                 if base in found:
                     ratios[f"{megabytes} MB: cluster / {base}"] = half(found["cluster"]["wall"]) / half(found[base]["wall"])
+            for name in set(found) & {f"cluster, {lever}" for lever in LEVERS}:
+                ratios[f"{megabytes} MB: {name} / cluster"] = half(found[name]["wall"]) / half(found["cluster"]["wall"])
     finally:
         kubectl("delete", "configmap", CONFIGMAP, "--namespace", NAMESPACE)
+        kubectl("exec", "--namespace", NAMESPACE, WORKER, "--", "rm", "-rf", SITE)
     if {1000, 4000} <= set(peaks):
         ratios["executors' peak memory: 4000 MB / 1000 MB"] = peaks[4000] / peaks[1000]
     write("etl", repeat, figures, ratios, GOALS, ("Spark", "Java", "Python", "Kubernetes"))
@@ -149,9 +193,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("repeat", nargs="?", type=int, default=5, help="runs of each set-up")
     parser.add_argument("--sizes", default="1000,4000", help="megabytes of CSV, by commas")
+    parser.add_argument("--levers", action="store_true", help="the cluster with other settings too")
     arguments = parser.parse_args()
     try:
-        sys.exit(main(arguments.repeat, [int(one) for one in arguments.sizes.split(",")]))
+        sys.exit(main(arguments.repeat, [int(one) for one in arguments.sizes.split(",")], arguments.levers))
     except Failure as failure:
         print(f"✗ {failure}", file=sys.stderr)
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""What etl_daily's application is held against: `etl_job.py make|plain|pandas <file> <target or MB>`.
+"""What etl_daily's application is held against: `etl_job.py make|plain|pandas|duckdb <file> <target or MB>`.
 
 `plain` is the script that one would write first, with Spark's defaults. Both read, drop duplicates, filter, derive and write.
 """
@@ -74,9 +74,19 @@ def pandas(file: Path, target: str) -> None:
     rows.assign(amount=rows["quantity"] * rows["unit_price"]).to_parquet(target, index=False)
 
 
+def duckdb(file: Path, target: str) -> None:
+    """Convert with DuckDB, which spills to disk what does not fit."""
+    import duckdb
+
+    types = {name: "TIMESTAMPTZ" if kind == "TIMESTAMP" else kind for name, kind in map(str.split, SCHEMA.split(", "))}
+    database = duckdb.connect(config={"threads": "2", "memory_limit": "4GB", "temp_directory": f"{target}.spilled"})
+    rows = database.read_csv(str(file), header=True, columns=types).distinct().filter("quantity > 0")
+    rows.project("*, quantity * unit_price AS amount").write_parquet(target)
+
+
 if __name__ == "__main__":
     what, source, rest = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     if what == "make":
         make(source, int(rest))
     else:
-        {"plain": plain, "pandas": pandas}[what](source, rest)
+        {"plain": plain, "pandas": pandas, "duckdb": duckdb}[what](source, rest)

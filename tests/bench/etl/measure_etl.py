@@ -1,6 +1,6 @@
 """Run set-ups in turn and print one JSON line a run, with peak memory; runs in a pod like a task's.
 
-python measure_etl.py '{"repeat": 5, "prepare": [["true"]], "setups": {"plain": ["spark-submit", …]}}'
+python measure_etl.py '{"repeat": 5, "file": "sales.csv", "prepare": [["true"]], "setups": {"plain": ["spark-submit", …]}}'
 
 No turn warms up: a run takes a minute, and the file, just written, is in the page cache. The peak of executors on the cluster
 is that of their processes, out of the application's event log.
@@ -60,10 +60,17 @@ def executors(since: float) -> float:
     return peak / 1e6
 
 
+def lines(file: str) -> int:
+    """Return how many lines a file has."""
+    with open(file, "rb") as stream:
+        return sum(block.count(b"\n") for block in iter(lambda: stream.read(2**24), b""))
+
+
 def main(plan: dict[str, Any]) -> None:
     """Run what comes first, then every set-up in each turn."""
     for command in plan["prepare"]:
         run(command)
+    print(json.dumps({"rows": lines(plan["file"]) - 1}), flush=True)
     for _ in range(plan["repeat"]):
         for name, command in plan["setups"].items():
             since = time.time()
