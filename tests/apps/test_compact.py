@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ import publish
 import pyarrow
 import pytest
 from errors import UserError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyarrow import parquet
 from sales_cases import DAY
 
@@ -73,6 +76,22 @@ def test_should_write_fewer_files_with_the_same_rows_and_say_so_in_the_manifest(
         key: before[key] for key in ("name", "partition", "rows_written")
     }
     assert f"compact: {PATH}: 8 files → 1" in capsys.readouterr().out
+
+
+CELLS = st.tuples(st.none() | st.integers(-9, 9), st.none() | st.text("ab", max_size=2), st.none() | st.booleans())
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(CELLS, min_size=1, max_size=12), st.randoms(use_true_random=False), CELLS)
+def test_should_have_one_checksum_of_the_same_rows_and_another_of_others(
+    spark: SparkSession, rows: list[tuple[Any, ...]], randomness: random.Random, other: tuple[Any, ...]
+) -> None:
+    schema = "number int, text string, flag boolean"
+    shuffled = randomness.sample(rows, len(rows))
+    changed = [other, *shuffled[1:]]
+    found = compact.fingerprint(spark.createDataFrame(rows, schema))
+    assert found == compact.fingerprint(spark.createDataFrame(shuffled, schema).repartition(2))
+    assert (found == compact.fingerprint(spark.createDataFrame(changed, schema))) == (other == shuffled[0])
 
 
 def test_should_do_nothing_the_second_time_and_not_start_spark(

@@ -27,6 +27,8 @@ import generate_orders
 import psycopg
 import pytest
 from errors import TemporaryError, UserError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sales_cases import APPS, DAY, SHORT_LIVED
 
 if TYPE_CHECKING:
@@ -129,6 +131,37 @@ def test_should_read_the_rows_of_the_day_and_no_others_the_same_each_time(
     assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (tmp_path / RESULT).rglob("part-*")} == hashes
     manifest = json.loads((tmp_path / RESULT / "_manifest.json").read_text())
     assert manifest["source"]["from"] == "2026-01-15T00:00:00+09:00" and PASSWORD not in json.dumps(manifest)
+
+
+ORDER = st.tuples(
+    st.none() | st.integers(-(2**63), 2**63 - 1),
+    st.none() | st.text(st.characters(exclude_categories=("Cs",)), max_size=8),
+    st.none() | st.sampled_from([*db_orders.STATUSES, "lost", "Paid", ""]),
+    st.none() | st.decimals(Decimal("-9999999999.99"), Decimal("9999999999.99"), places=2),
+    st.none() | st.datetimes(dt.datetime(2026, 1, 1), dt.datetime(2026, 2, 1)).map(lambda at: at.replace(tzinfo=dt.UTC)),
+)
+
+
+def _reason(order: tuple[Any, ...]) -> str | None:
+    _, _, status, amount, _ = order
+    if None in order:
+        return "missing_value"
+    if amount < 0:
+        return "out_of_range"
+    return None if status in db_orders.STATUSES else "unknown_status"
+
+
+@settings(max_examples=2, deadline=None)
+@given(st.lists(ORDER, min_size=150, max_size=150))
+def test_should_give_each_row_one_fate_and_keep_it_whole_in_its_line(spark: SparkSession, orders: list[tuple[Any, ...]]) -> None:
+    # One frame of many rows: each is a case of its own.
+    schema = ", ".join(f"{name} {kind}" for name, kind in db_orders.SCHEMA.items())
+    found = db_orders.transform(spark.createDataFrame(orders, schema)).collect()
+    assert [(row.order_id, row.reason) for row in found] == [(order[0], _reason(order)) for order in orders]
+    for row, order in zip(found, orders, strict=True):
+        line = json.loads(row.line, parse_float=Decimal)
+        assert list(line) == list(db_orders.SCHEMA)
+        assert (line["order_id"], line["customer_id"], line["status"], line["amount"]) == order[:4]
 
 
 def test_should_count_midnight_to_the_day_that_begins(on_shared_session: SparkSession, database: str, tmp_path: Path) -> None:
