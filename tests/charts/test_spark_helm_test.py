@@ -354,3 +354,13 @@ def should_tell_what_the_reader_may_not_do(script: ModuleType, tmp_path: Path) -
     script.read(tmp_path)
     answer = json.loads((tmp_path / "answer.json").read_text())
     assert "missing" in answer["problem"] and answer["lines"] == 0
+
+
+def should_keep_the_answer_if_the_sidecar_is_started_again(script: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result" / "part-0").write_text("a\nb\n")
+    script.tell(tmp_path / "question.json", {"folder": str(tmp_path / "result")})
+    for _ in range(2):
+        script.read(tmp_path)
+        answer = json.loads((tmp_path / "answer.json").read_text())
+        assert (answer["problem"], answer["lines"]) == ("", 2)

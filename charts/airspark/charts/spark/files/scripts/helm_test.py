@@ -245,8 +245,10 @@ def tell(path: Path, content: dict[str, Any]) -> None:
 
 
 def read(exchange: Path = EXCHANGE) -> None:
-    """Wait for the name of a folder, read its files, remove it, and say how that went."""
-    question = exchange / "question.json"
+    """Wait for the name of a folder, read its files, remove it, and say how that went; once, as a sidecar is started again."""
+    question, answer = exchange / "question.json", exchange / "answer.json"
+    if answer.exists():
+        return
     while not question.exists():
         time.sleep(0.2)
     folder = Path(json.loads(question.read_text())["folder"])
@@ -258,7 +260,7 @@ def read(exchange: Path = EXCHANGE) -> None:
         shutil.rmtree(folder)
     except OSError as error:
         said["problem"] = str(error)
-    tell(exchange / "answer.json", said)
+    tell(answer, said)
 
 
 STEPS: dict[str, Callable[[Cluster], str]] = {
