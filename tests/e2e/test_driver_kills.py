@@ -18,10 +18,12 @@ from airspark.demo import follow, trigger
 pytestmark = pytest.mark.long
 KILLS, SEED = 20, 7
 OUTPUT = "/opt/airflow/output"
-#: Waits for the JVM of the driver, then for a moment, then ends that JVM, or with it everything in the pod.
+#: Waits for the JVM of the driver, not the one that puts its command line together, then for a moment, then ends that JVM,
+#: or with it everything in the pod.
 KILL = """
 until jvm=$(for folder in /proc/[0-9]*; do
-    [[ $(readlink "$folder/exe") == */java ]] && tr "\\0" " " <"$folder/cmdline" | grep -q SparkSubmit && basename "$folder"
+    [[ $(readlink "$folder/exe") == */java ]] && tr "\\0" " " <"$folder/cmdline" | grep -v launcher.Main |
+      grep -q SparkSubmit && basename "$folder"
   done | grep .); do sleep 0.1; done
 sleep "$1"
 kill -9 "$([[ $2 == pod ]] && echo -1 || echo "$jvm")"

@@ -1,4 +1,4 @@
-"""Every pipeline on the real cluster, on generated input of three days: what it leaves where its users look for it."""
+"""Every pipeline on the real cluster, on generated input of two days: what it leaves where its users look for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conftest import cluster, kubectl, make, on_worker
 from airspark import sources
 from airspark.airflow_api import Airflow
 
-DAYS = ("2026-03-01", "2026-03-02", "2026-03-03")
+DAYS = ("2026-03-01", "2026-03-02")
 DAY, ROWS = DAYS[-1], 2_000
 OUTPUT = "/opt/airflow/output"
 #: By the DAG's name, the days it is run for; those of one row run at the same time.
@@ -69,7 +69,7 @@ def _sql(server: str, database: str, query: str) -> str:
 
 @pytest.fixture(scope="module")
 def airflow_with_sources(airflow: Airflow) -> Airflow:
-    """Airflow, connected to a warehouse, a database, an API and an index, with input of three days."""
+    """Airflow, connected to a warehouse, a database, an API and an index, with input of those days."""
     for words in (("sources",), ("data", f"FROM={DAYS[0]}", f"TO={DAYS[-1]}", f"ROWS={ROWS}")):
         done = make(*words)
         assert done.returncode == 0, done.stderr
@@ -123,7 +123,7 @@ def test_should_follow_visitors_over_the_days_and_make_features_of_what_they_did
     assert manifest["rows_read"] == ROWS
     # The asset's event starts the DAG of the features, by itself, if somebody has switched it on.
     airflow = airflow_with_sources
-    run_id = _start(airflow, "recommender_features", {"date": DAY, "window_days": 3, "validation_days": 1})
+    run_id = _start(airflow, "recommender_features", {"date": DAY, "window_days": 2, "validation_days": 1})
     assert _end(airflow, "recommender_features", run_id) == "success", _why(airflow, "recommender_features", run_id)
     features = _manifest(f"recommender/date={DAY}")
     assert features["rows_read"] == features["events_train"] + features["events_validation"] + features["events_without_weight"]
