@@ -47,6 +47,8 @@ ZONE = ZoneInfo("Asia/Seoul")
 #: What the start of a demo found decides which budget counts; seconds.
 BUDGETS = {"cold": 25 * 60, "images there, no cluster": 4 * 60, "cluster up": 90}
 IDLE_GIB = 4.0
+#: A number that makes sense for each make variable that is one.
+EXAMPLES = {"ROWS": 1000, "SEED": 7, "NODES": 2, "PARALLEL": 4}
 #: What typer makes of Ctrl-C.
 INTERRUPTED = 130
 
@@ -58,7 +60,7 @@ def positive(name: str, text: str) -> int:
         Failure: if it is not one.
     """
     if not text.isdecimal() or int(text) < 1:
-        raise Failure(f"{name}={text} is not a whole number above zero", f"for example: {name}=1000")
+        raise Failure(f"{name}={text} is not a whole number above zero", f"for example: {name}={EXAMPLES[name]}")
     return int(text)
 
 

@@ -154,6 +154,14 @@ def measure(megabytes: int, repeat: int, levers: bool) -> dict[str, dict[str, li
     return found
 
 
+def megabytes_of(text: str) -> list[int]:
+    """Read sizes from the command line, by commas."""
+    sizes = [int(one) for one in text.split(",") if one.isdecimal() and one != "0"]
+    if len(sizes) != text.count(",") + 1:
+        raise argparse.ArgumentTypeError(f"'{text}' are no megabytes, such as 1000,4000")
+    return sizes
+
+
 def main(repeat: int, sizes: list[int], levers: bool) -> int:
     """Measure the sizes and write the report."""
     engine.find()
@@ -166,20 +174,20 @@ def main(repeat: int, sizes: list[int], levers: bool) -> int:
     kubectl("create", "configmap", CONFIGMAP, "--namespace", NAMESPACE, f"--from-file={SCRIPTS}")
     bring_duckdb()
     try:
-        for megabytes in sizes:
-            found = measure(megabytes, repeat, levers)
+        for size in sizes:
+            found = measure(size, repeat, levers)
             for name, kinds in found.items():
-                figures[f"{megabytes} MB, {name}: wall"] = figure(kinds["wall"])
-                figures[f"{megabytes} MB, {name}: speed"] = figure(kinds["speed"], "MB/s")
-                figures[f"{megabytes} MB, {name}: rows"] = figure([one / 1000 for one in kinds["rows"]], "thousand rows/s")
-                figures[f"{megabytes} MB, {name}: peak of the driver or process"] = figure(kinds["peak"], "MB")
-            peaks[megabytes] = half(found["cluster"]["executors"])
-            figures[f"{megabytes} MB, cluster: peak of an executor"] = figure(found["cluster"]["executors"], "MB")
+                figures[f"{size} MB, {name}: wall"] = figure(kinds["wall"])
+                figures[f"{size} MB, {name}: speed"] = figure(kinds["speed"], "MB/s")
+                figures[f"{size} MB, {name}: rows"] = figure([one / 1000 for one in kinds["rows"]], "thousand rows/s")
+                figures[f"{size} MB, {name}: peak of the driver or process"] = figure(kinds["peak"], "MB")
+            peaks[size] = half(found["cluster"]["executors"])
+            figures[f"{size} MB, cluster: peak of an executor"] = figure(found["cluster"]["executors"], "MB")
             for base in ("plain", "local[2]", "duckdb", "pandas"):
                 if base in found:
-                    ratios[f"{megabytes} MB: cluster / {base}"] = half(found["cluster"]["wall"]) / half(found[base]["wall"])
-            for name in set(found) & {f"cluster, {lever}" for lever in LEVERS}:
-                ratios[f"{megabytes} MB: {name} / cluster"] = half(found[name]["wall"]) / half(found["cluster"]["wall"])
+                    ratios[f"{size} MB: cluster / {base}"] = half(found["cluster"]["wall"]) / half(found[base]["wall"])
+            for name in [f"cluster, {lever}" for lever in LEVERS if levers]:
+                ratios[f"{size} MB: {name} / cluster"] = half(found[name]["wall"]) / half(found["cluster"]["wall"])
     finally:
         kubectl("delete", "configmap", CONFIGMAP, "--namespace", NAMESPACE)
         kubectl("exec", "--namespace", NAMESPACE, WORKER, "--", "rm", "-rf", SITE)
@@ -192,11 +200,11 @@ def main(repeat: int, sizes: list[int], levers: bool) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("repeat", nargs="?", type=int, default=5, help="runs of each set-up")
-    parser.add_argument("--sizes", default="1000,4000", help="megabytes of CSV, by commas")
+    parser.add_argument("--sizes", type=megabytes_of, default="1000,4000", help="megabytes of CSV, by commas")
     parser.add_argument("--levers", action="store_true", help="the cluster with other settings too")
     arguments = parser.parse_args()
     try:
-        sys.exit(main(arguments.repeat, [int(one) for one in arguments.sizes.split(",")], arguments.levers))
+        sys.exit(main(arguments.repeat, arguments.sizes, arguments.levers))
     except Failure as failure:
         print(f"✗ {failure}", file=sys.stderr)
         sys.exit(1)
