@@ -59,6 +59,12 @@ print(IMAGES["airflow"].tag, OPENSEARCH.tag, IMAGES["postgres"].tag)') || return
   return "$ended"
 }
 
+# Images of the tests alone come first: several processes would make them at the same time.
+of_images() {
+  "$python" -c 'from airspark import images; images.ensure_built([images.PGBOUNCER, images.TLS_PROXY, images.GIT_SERVER])' &&
+    AIRSPARK_REQUIRE_IMAGES=1 "$python" -m pytest -q --numprocesses 2 --dist loadfile --durations 8 -m "not long" tests/images
+}
+
 # Engine, helm and images first; what it prints points docker to the engine in use.
 prepare() {
   local environment
@@ -70,7 +76,7 @@ fast() {
   prepare
   lint
   step "tests of scripts and charts" "$python" -m pytest -q --numprocesses auto --dist loadfile tests/unit tests/charts tests/operator
-  step "tests of images" env AIRSPARK_REQUIRE_IMAGES=1 "$python" -m pytest -q -m "not long" tests/images
+  step "tests of images" of_images
   step "tests of DAGs and Spark applications" inside "not long"
 }
 
@@ -83,7 +89,7 @@ case $part in
     ;;
   all)
     fast
-    step "end-to-end tests" "$python" -m pytest -q --durations 12 -m "not long" tests/e2e "$@"
+    step "end-to-end tests" "$python" -m pytest -q --durations 60 -m "not long" tests/e2e "$@"
     ;;
   long)
     prepare
