@@ -38,7 +38,7 @@ SITE, WORKER = f"{demo.OUTPUT}/bench-etl-site", f"{RELEASE}-spark-worker-0"
 LEVERS = {
     "ParallelGC": ("spark.executor.extraJavaOptions=-XX:+UseParallelGC",),
     "G1GC": ("spark.executor.extraJavaOptions=-XX:+UseG1GC",),
-    "first compiler only": ("spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1",),
+    "first compiler only": ("spark.executor.extraJavaOptions=-XX:+UseSerialGC -XX:TieredStopAtLevel=1",),
     "8 shuffle partitions": ("spark.sql.shuffle.partitions=8",),
     "zstd": ("spark.io.compression.codec=zstd",),
     "3 of 4 of the heap for work": ("spark.memory.fraction=0.75",),
@@ -70,7 +70,8 @@ def commands(megabytes: int, levers: bool = False) -> dict[str, list[str]]:
     cluster = [
         *("spark-submit", "--master", f"spark://{RELEASE}-spark-master:7077", "--driver-memory", "600m"),
         *("--executor-memory", "700m", "--executor-cores", "1", "--total-executor-cores", "2"),
-        *("--conf", "spark.executor.memoryOverhead=256m", "--conf", "spark.executor.processTreeMetrics.enabled=true"),
+        *("--conf", "spark.executor.memoryOverhead=256m", "--conf", "spark.executor.extraJavaOptions=-XX:+UseSerialGC"),
+        *("--conf", "spark.executor.processTreeMetrics.enabled=true"),
         *("--conf", "spark.eventLog.logStageExecutorMetrics=true", "--conf", "spark.executor.metrics.pollingInterval=500"),
         # measure_etl.py reads it.
         *("--conf", "spark.eventLog.compress=false"),
