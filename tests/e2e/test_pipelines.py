@@ -112,7 +112,7 @@ def test_should_have_the_sessions_of_the_logs_in_the_search_index(runs: Any) -> 
     sessions = sum(file["rows"] for file in manifest["files"] if file["name"].startswith("sessions/"))
     script = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
     # By the alias that readers ask, and of this day alone.
-    address = f"http://search.{sources.SOURCES}:9200/access_log-sessions/_count?q=day:{DAY}"
+    address = f"http://search.{sources.SOURCES}:9200/access_log-sessions/_count?q=date:{DAY}"
     answer = json.loads(on_worker("python", "-c", script, address))
     assert answer["count"] == sessions > 0
     assert manifest["rows_read"] == ROWS == manifest["rows_written"] + manifest["rows_rejected"]
