@@ -38,6 +38,10 @@ SITE, WORKER = f"{demo.OUTPUT}/bench-etl-site", f"{RELEASE}-spark-worker-0"
 LEVERS = {
     "ParallelGC": ("spark.executor.extraJavaOptions=-XX:+UseParallelGC",),
     "G1GC": ("spark.executor.extraJavaOptions=-XX:+UseG1GC",),
+    "second compiler later": (
+        "spark.executor.extraJavaOptions=-XX:+UseSerialGC -XX:Tier4InvocationThreshold=50000 "
+        "-XX:Tier4MinInvocationThreshold=6000 -XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000",
+    ),
     "first compiler only": ("spark.executor.extraJavaOptions=-XX:+UseSerialGC -XX:TieredStopAtLevel=1",),
     "8 shuffle partitions": ("spark.sql.shuffle.partitions=8",),
     "zstd": ("spark.io.compression.codec=zstd",),
@@ -104,18 +108,24 @@ def pod(plan: dict[str, Any]) -> dict[str, Any]:
 
 
 def bring_duckdb() -> None:
-    """Put DuckDB, which no image has, where the bench's pod finds it: the output claim, by way of a worker."""
+    """Put DuckDB, which no image has, where the bench's pod finds it: the output claim, by way of a worker.
+
+    Raises:
+        Failure: if it cannot be fetched, or no worker takes it.
+    """
     site = BUILD / "bench-site"
     lock = ROOT / "requirements" / "bench.txt"
     with step("bench", "Bring DuckDB to the output claim"):
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--upgrade"]
-        subprocess.run([*pip, "--target", str(site), "--requirement", str(lock)], check=True)
+        if subprocess.run([*pip, "--target", str(site), "--requirement", str(lock)], check=False).returncode:
+            raise Failure("DuckDB could not be fetched from the package index", "make bench-etl again once it answers")
         with tempfile.TemporaryFile() as archive:
             subprocess.run(["tar", "--create", "--directory", str(site), "."], stdout=archive, check=True)
             archive.seek(0)
             command = [str(tools.ensure("kubectl")), "--kubeconfig", str(kubeconfig()), "exec", "--namespace", NAMESPACE]
             unpack = f"mkdir -p {SITE} && tar --extract --no-same-owner --directory {SITE}"
-            subprocess.run([*command, "--stdin", WORKER, "--", "bash", "-c", unpack], stdin=archive, check=True)
+            if subprocess.run([*command, "--stdin", WORKER, "--", "bash", "-c", unpack], stdin=archive, check=False).returncode:
+                raise Failure(f"{WORKER} did not take DuckDB", "make status")
 
 
 def measure(megabytes: int, repeat: int, levers: bool) -> dict[str, dict[str, list[float]]]:
@@ -173,8 +183,8 @@ def main(repeat: int, sizes: list[int], levers: bool) -> int:
     peaks: dict[int, float] = {}
     kubectl("delete", "configmap", CONFIGMAP, "--namespace", NAMESPACE, "--ignore-not-found")
     kubectl("create", "configmap", CONFIGMAP, "--namespace", NAMESPACE, f"--from-file={SCRIPTS}")
-    bring_duckdb()
     try:
+        bring_duckdb()
         for size in sizes:
             found = measure(size, repeat, levers)
             for name, kinds in found.items():
