@@ -18,6 +18,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent import futures
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -187,6 +188,23 @@ def disk_full_is_a_sentence(*folders: str) -> Iterator[None]:
         raise UserError(reason) from error
 
 
+@contextlib.contextmanager
+def hashed_beside(files: Sequence[InputFile]) -> Iterator[list[futures.Future[str]]]:
+    """Hash files for the manifests while Spark reads them, so that no core idles afterwards.
+
+    Args:
+        files: the files.
+
+    Yields:
+        For each file what is done once its sha256 is known. One that could not be read is hashed again when it is asked for.
+    """
+    with futures.ThreadPoolExecutor(1, "hash") as beside:
+        try:
+            yield [beside.submit(getattr, file, "sha256") for file in files]
+        finally:
+            beside.shutdown(cancel_futures=True)
+
+
 def settle(
     spark: SparkSession,
     job: Job,
@@ -229,12 +247,17 @@ def settle(
     publish.check_replaceable(job.output, job.result)
     publish.check_replaceable(job.output, job.quarantine)
     label = job.result.replace("/", ".")
-    with disk_full_is_a_sentence(job.output), publish.staging(job.output, label) as stage:
+    with (
+        disk_full_is_a_sentence(job.output),
+        publish.staging(job.output, label) as stage,
+        hashed_beside(job.inputs) as hashed,
+    ):
         judged_folder, in_order, result = stage / "judged", stage / "in_order", stage / "result"
         in_order.mkdir()
         frame = judged(in_order) if callable(judged) else judged
         rows = frames.write_judged(frame, reasons, judged_folder)
         rows = replace(rows, read=rows.read + frames.count(in_order))
+        futures.wait(hashed)
         check_unchanged(job.inputs)
         frames.write_rejects(frame, rows, judged_folder, stage / "quarantine")
         write_manifest(stage / "quarantine", manifest(spark, job, rows))

@@ -42,7 +42,7 @@ WAIT_SECONDS = 300
 
 
 def job(folder: str) -> None:
-    """Read CSV, drop, derive, join and aggregate rows, call Python once, and write and read Parquet and JSON."""
+    """Read CSV, drop, derive, join and aggregate rows, call Python with and without Arrow, write and read Parquet and JSON."""
     from pyspark.sql import SparkSession
     from pyspark.sql import functions as F
 
@@ -55,7 +55,11 @@ def job(folder: str) -> None:
     joined = clean.join(shops, on="shop", how="left").withColumn("half", F.udf(lambda number: number // 2, "long")("id"))
     joined.write.partitionBy("shop").parquet(f"{folder}/parquet")
     joined.filter("id > 1990").write.json(f"{folder}/json")
-    spark.read.parquet(f"{folder}/parquet").createOrReplaceTempView("sales")
+    lines = spark.read.text(f"{folder}/csv").select(F.from_csv("value", "id LONG, shop STRING").alias("row"))
+    lines.select("row.*").mapInArrow(lambda batches: batches, "id LONG, shop STRING").groupBy("shop").applyInArrow(
+        lambda table: table, "id LONG, shop STRING"
+    ).agg(F.min("id"), F.collect_list("shop")).collect()
+    spark.read.parquet(f"{folder}/parquet").cache().createOrReplaceTempView("sales")
     print(spark.sql("SELECT name, count(*), sum(half) FROM sales GROUP BY name ORDER BY name").collect())
     spark.stop()
 
