@@ -64,10 +64,7 @@ def check(folder: str, date: dt.date) -> tuple[InputFile, ...]:
     Raises:
         UserError: if there is none, or one is empty, unreadable, cut off or damaged.
     """
-    files = inputs.find(folder, f"*{date}*.log*")
-    for file in files:
-        inputs.check_gzip(file)
-    return files
+    return inputs.find(folder, f"*{date}*.log", f"*{date}*.log.gz")
 
 
 def run(files: tuple[InputFile, ...], date: dt.date, output: str, max_reject_share: float) -> batch.Rows:

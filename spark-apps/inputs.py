@@ -14,7 +14,6 @@ from typing import Any
 
 from errors import UserError
 
-_BLOCK = 2**20
 #: What Hadoop's file systems read as a pattern.
 _WILD = frozenset("*?[]{}\\")
 
@@ -38,6 +37,23 @@ class InputFile:
         """The SHA-256 of its content as hexadecimal digits."""
         with open(self.path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @cached_property
+    def content_sha256(self) -> str:
+        """The SHA-256 of what Spark reads of it: unpacked, if it is a gzip file.
+
+        Raises:
+            UserError: if a gzip file is cut off or damaged.
+        """
+        if not self.path.endswith(".gz"):
+            return self.sha256
+        try:
+            with gzip.open(self.path, "rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # it can be read into a buffer
+        except EOFError:
+            raise UserError(f"the input file {self.path} is cut off: its upload did not end, send it again") from None
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise UserError(f"the input file {self.path} is damaged: {error}; send it again") from None
 
     def described(self) -> dict[str, Any]:
         """Return what a manifest says of it: path, bytes, sha256."""
@@ -65,17 +81,19 @@ def look(path: str | Path) -> InputFile:
 
 
 def find(folder: str, *patterns: str) -> tuple[InputFile, ...]:
-    """Look at every file of a folder that matches one of some patterns, each content once.
+    """Look at every file of a folder that matches one of some patterns, each content once, and read gzip files to their end.
 
     Args:
         folder: where the files are.
         patterns: such as `*2026-01-15*.log*`; names that begin with a dot are files that are still being written.
 
     Returns:
-        The files, ordered by name. A file with the same bytes as one before it is left out, with a line about it.
+        The files, ordered by name. A file with the same content as one before it, packed or not, is left out, with a line
+        about it.
 
     Raises:
-        UserError: if there is none, or one cannot be read, is empty, or has a path that Spark takes for a pattern.
+        UserError: if there is none, or one cannot be read, is empty, cut off or damaged, or has a path that Spark takes for a
+            pattern.
     """
     paths = sorted({path for one in patterns for path in Path(folder).glob(one) if not path.name.startswith(".")})
     if not paths:
@@ -86,27 +104,9 @@ def find(folder: str, *patterns: str) -> tuple[InputFile, ...]:
         if wild := sorted(set(str(path)) & _WILD):
             raise UserError(f"the input file {path} has {' '.join(wild)} in its path, a pattern to Spark: rename it")
         file = look(path)
-        if (first := found.setdefault(file.sha256, file)) is not file:
-            print(f"{file.path} is left out: the same bytes as {first.path}")
+        if (first := found.setdefault(file.content_sha256, file)) is not file:
+            print(f"{file.path} is left out: the same content as {first.path}")
     return tuple(found.values())
-
-
-def check_gzip(file: InputFile) -> None:
-    """Check that a gzip file can be read to its end; a file of another kind passes.
-
-    Raises:
-        UserError: if it is cut off or damaged.
-    """
-    if not file.path.endswith(".gz"):
-        return
-    try:
-        with gzip.open(file.path, "rb") as stream:
-            while stream.read(_BLOCK):
-                pass
-    except EOFError:
-        raise UserError(f"the input file {file.path} is cut off: its upload did not end, send it again") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"the input file {file.path} is damaged: {error}; send it again") from None
 
 
 def check_unchanged(files: Iterable[InputFile]) -> None:

@@ -163,13 +163,20 @@ def test_should_refuse_a_compressed_file_that_is_none(tmp_path: Path) -> None:
         access_log.check(str(tmp_path), DAY)
 
 
-def test_should_read_a_file_once_if_it_was_uploaded_twice(
+def test_should_read_a_file_once_if_it_was_uploaded_twice_or_packed_meanwhile(
     on_shared_session: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("access-web1-2026-01-15.log", "access-web1-2026-01-15.copy.log"):
+    for name in ("access-web1-2026-01-15.log", "access-web1-2026-01-15.copy.log", "access-web1-2026-01-15.log.gz"):
         _write(tmp_path / "logs", GOOD, name=name)
     assert _run(tmp_path / "logs", tmp_path).read == 1
-    assert "is left out: the same bytes as" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("is left out: the same content as") == 2
+
+
+@pytest.mark.parametrize("ending", [".log.part", ".log.tmp", ".log.gz.part", ".log.gz.sha256"])
+def test_should_leave_alone_what_is_no_log_or_not_whole_yet(tmp_path: Path, ending: str) -> None:
+    _write(tmp_path, GOOD)
+    _write(tmp_path, GOOD, GOOD, name=f"access-web2-2026-01-15{ending}")
+    assert [Path(file.path).name for file in access_log.check(str(tmp_path), DAY)] == ["access-web1-2026-01-15.log"]
 
 
 def test_should_refuse_a_file_that_is_still_being_written(
@@ -191,7 +198,7 @@ def test_should_refuse_a_file_that_is_still_being_written(
 
 def test_should_leave_out_files_that_begin_with_a_dot_and_say_if_none_is_left(tmp_path: Path) -> None:
     _write(tmp_path, GOOD, name=".access-web1-2026-01-15.log")
-    with pytest.raises(UserError, match=r"no file \*2026-01-15\*\.log\* in .*: it holds 1 others"):
+    with pytest.raises(UserError, match=r"no file \*2026-01-15\*\.log or \*2026-01-15\*\.log\.gz in .*: it holds 1 others"):
         access_log.check(str(tmp_path), DAY)
     with pytest.raises(UserError, match="there is no such folder"):
         access_log.check(str(tmp_path / "nowhere"), DAY)
