@@ -26,7 +26,8 @@ with DAG(
     doc_md=__doc__,
     schedule=daily(minute=15),
     catchup=False,
-    # A day's retention table reads the days before: in a backfill they come first.
+    # A day's retention table reads the days before. A backfill has a limit of its own: the tag has `make backfill` take 1,
+    # in Airflow's page it is yours to give.
     max_active_runs=1,
     deadline=due_within(hours=3),
     default_args=DEFAULT_ARGS,
@@ -35,7 +36,7 @@ with DAG(
         "window_days": Param(14, type="integer", minimum=1, maximum=90, title="Days of the retention table"),
         "max_reject_share": reject_share_param(),
     },
-    tags=["etl", "spark", "sql", "clicks"],
+    tags=["etl", "spark", "sql", "clicks", "in order"],
 ) as dag:
 
     @task

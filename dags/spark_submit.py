@@ -15,7 +15,7 @@ from pipelines.defaults import APPLICATIONS, DEFAULT_ARGS, due_within
 from pipelines.failures import RefusedInputPolicy
 
 # airflow.providers.apache.spark.operators.spark_submit has it; from here it comes without the Kubernetes clients.
-from pipelines.spark import SparkSubmitOperator
+from pipelines.spark import POOL, SparkSubmitOperator
 
 with DAG(
     dag_id="spark_submit",
@@ -83,6 +83,8 @@ with DAG(
         # How often and when a failed try is repeated is in DEFAULT_ARGS, as for every task. The policy comes before: what the
         # application refuses (exit code 2) is tried once more only.
         retry_policy=RefusedInputPolicy(),
+        # Waits for a slot while as many applications run as the cluster has room for (values airflow.pools).
+        pool=POOL,
         # Each try ends after that long, and its application with it.
         execution_timeout=timedelta(hours=1),
     )

@@ -18,6 +18,8 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 
 #: The connection that the charts make where they make a Spark Connect server.
 CONNECT = "spark_connect_default"
+#: Limits the applications on the standalone cluster over all DAGs and backfills; the chart airspark makes it.
+POOL = "spark"
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -87,6 +89,7 @@ def options(application: str, **others: Any) -> dict[str, Any]:
         "executor_cores": 1,
         "total_executor_cores": 2,
         "retry_policy": RefusedInputPolicy(),
+        "pool": POOL,
         "verbose": False,
         **others,
     }

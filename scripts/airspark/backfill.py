@@ -22,6 +22,8 @@ from airspark.project import Failure
 ZONE = ZoneInfo("Asia/Seoul")
 EXAMPLE = "make backfill DAG=etl_daily FROM=2026-01-01 TO=2026-01-30"
 ENDED = ("success", "failed")
+#: The tag of DAGs whose days read the days before. Airflow limits the runs of a backfill by the backfill's own number alone.
+IN_ORDER = "in order"
 _POLL_SECONDS = 2.0
 _PAGE = 100
 _COMPLETION_POLLS = 60
@@ -298,14 +300,18 @@ def run(airflow: Airflow, dag_id: str, days: Range, parallel: int, rerun: bool) 
         airflow: the client.
         dag_id: the DAG.
         days: the days.
-        parallel: how many at once.
+        parallel: how many at once; one where the DAG has the tag IN_ORDER.
         rerun: whether days that ended well run again too.
 
     Raises:
         Failure: if it cannot be started, or a day failed.
     """
     console.next_command = command(dag_id, days)
-    was_paused = find_dag(airflow, dag_id)["is_paused"]
+    dag = find_dag(airflow, dag_id)
+    was_paused = dag["is_paused"]
+    if parallel > 1 and IN_ORDER in (tag["name"] for tag in dag["tags"]):
+        say(f"The days of {dag_id} read the days before: one at a time.")
+        parallel = 1
     backfill, planned = start(airflow, body(dag_id, days, parallel, rerun), days)
     if backfill and was_paused:
         # The runs of a paused DAG, a backfill's too, stay queued.

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from pipelines import spark
 from pipelines.failures import report_failure
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,6 +122,14 @@ def test_should_end_each_try_and_tell_of_each_failure(path: Path) -> None:
         callbacks = task.partial_kwargs.get("on_failure_callback") if task.is_mapped else task.on_failure_callback
         tells = report_failure in (callbacks if isinstance(callbacks, (list, tuple)) else [callbacks])
         assert tells != (path.stem in TELLS_NOBODY), f"{task.task_id}: {TELLS_NOBODY.get(path.stem, 'no failure callback')}"
+
+
+def test_should_wait_in_no_pool_that_the_chart_does_not_make(path: Path) -> None:
+    values = yaml.safe_load((ROOT / "charts/airspark/values.yaml").read_text(encoding="utf-8"))
+    pools = {task.partial_kwargs.get("pool") if task.is_mapped else task.pool for task in _dag(path).tasks}
+    assert pools <= {"default_pool", *values["airflow"]["pools"]}
+    applications = [task for task in _dag(path).tasks if isinstance(task, spark.SparkSubmitOperator)]
+    assert {task.pool for task in applications} <= {spark.POOL}
 
 
 def test_should_mark_the_piece_that_the_documentation_quotes(path: Path) -> None:

@@ -27,6 +27,7 @@ class Airflow:
         self.runs: dict[str, dict[str, Any]] = {}
         self.backfills: list[dict[str, Any]] = []
         self.paused = True
+        self.tags = ["etl"]
         self.calls: list[str] = []
 
     def add(self, day: str, state: str) -> None:
@@ -40,7 +41,8 @@ class Airflow:
     def call(self, method: str, path: str, params: dict[str, Any] | None = None, json: Any = None) -> Any:
         self.calls.append(f"{method} {path}")
         if path == "/dags":
-            return {"dags": [{"dag_id": name, "is_backfillable": name == "etl_daily", "is_paused": self.paused}
+            known = {"is_paused": self.paused, "tags": [{"name": tag} for tag in self.tags]}
+            return {"dags": [{"dag_id": name, "is_backfillable": name == "etl_daily", **known}
                              for name in ("airspark_check", "etl_daily")]}  # fmt: skip
         if method == "PATCH":
             self.paused = json["is_paused"]
@@ -121,6 +123,16 @@ def test_should_ask_for_the_runs_that_are_due_the_day_after_each_day() -> None:
 @pytest.mark.parametrize("logical", ["2026-01-14T15:00:00Z", "2026-01-15T00:00:00+09:00", "2026-01-15T14:59:59Z"])
 def test_should_know_the_day_of_a_run_in_the_time_zone_of_the_schedule(logical: str) -> None:
     assert backfill.day_of(logical) == "2026-01-15"
+
+
+def test_should_run_one_day_at_a_time_if_each_reads_the_days_before(capsys: pytest.CaptureFixture[str]) -> None:
+    airflow = Airflow()
+    run(airflow)
+    airflow.runs.clear()
+    airflow.tags.append(backfill.IN_ORDER)
+    run(airflow)
+    assert [asked["max_active_runs"] for asked in airflow.backfills] == [4, 1]
+    assert "The days of etl_daily read the days before: one at a time." in capsys.readouterr().err
 
 
 def test_should_run_every_day_and_show_it(capsys: pytest.CaptureFixture[str]) -> None:
