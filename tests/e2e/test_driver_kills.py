@@ -96,3 +96,26 @@ def test_should_have_the_second_run_wait_if_two_are_for_the_same_day(airflow: Ai
     assert ["running", "queued"] in states
     assert ["running", "running"] not in states
     assert checksums(KILL_DAY) == clean[0]
+
+
+def test_should_leave_a_summary_if_the_pod_of_each_try_was_killed(airflow: Airflow, clean: tuple[str, float]) -> None:
+    run_id = trigger(airflow, {"date": KILL_DAY})
+    for number in (1, 2, 3):
+        assert transform_at(airflow, run_id, number)
+        kill(run_id, 1, "pod")
+    assert follow(airflow, run_id) == "failed"
+    # Airflow's DAG processor calls the callback then, after the run has ended.
+    file = f"{OUTPUT}/failures/etl_daily/{run_id}/transform.txt"
+    text = wait(f"the summary {file}", lambda: on_worker("bash", "-c", f"cat {file} || true"), 120)
+    assert text.startswith("✗ etl_daily.transform failed at try 3\n")
+    assert "why:  " in text and f"run:  {run_id}" in text and "make logs T=etl_daily.transform" in text
+
+
+def transform_at(client: Airflow, run_id: str, number: int) -> dict[str, Any]:
+    """Wait until the Spark application of a run is at a try."""
+
+    def found() -> dict[str, Any] | None:
+        one = transform(client, run_id)
+        return one if one["try_number"] == number and one["state"] == "running" else None
+
+    return wait(f"try {number} of transform in {run_id}", found, 180)

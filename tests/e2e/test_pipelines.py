@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import cluster, kubectl, make, on_worker
+from dag_runs import end, log_of, manifest_of, runs_since, start, why
 from spark import wait
 
 from airspark import sources
@@ -23,44 +24,6 @@ RUNS = (
     {"access_log_daily": (DAY,), "api_ingest": (DAY,), "parallel_batches": (DAY,)},
     {"clickstream_behaviour": DAYS, "db_extract": (DAY,)},
 )
-SECONDS = 900
-
-
-def _start(airflow: Airflow, dag: str, conf: dict[str, Any]) -> str:
-    airflow.call("PATCH", f"/dags/{dag}", json={"is_paused": False})
-    run_id = f"test__{conf.get('date', 'now')}__{time.time_ns() // 1_000_000}"
-    body = {"logical_date": None, "conf": conf, "dag_run_id": run_id}
-    return str(airflow.call("POST", f"/dags/{dag}/dagRuns", json=body)["dag_run_id"])
-
-
-def _end(airflow: Airflow, dag: str, run_id: str, seconds: float = SECONDS) -> str:
-    deadline = time.monotonic() + seconds
-    while (state := airflow.call("GET", f"/dags/{dag}/dagRuns/{run_id}")["state"]) not in ("success", "failed"):
-        tasks = airflow.call("GET", f"/dags/{dag}/dagRuns/{run_id}/taskInstances")["task_instances"]
-        assert time.monotonic() < deadline, f"{dag} {run_id} is {state}: {[(one['task_id'], one['state']) for one in tasks]}"
-        time.sleep(1)
-    return str(state)
-
-
-def _runs(airflow: Airflow, dag: str, before: set[str]) -> list[dict[str, Any]]:
-    """The runs of a DAG that were not there before."""
-    found = airflow.call("GET", f"/dags/{dag}/dagRuns", params={"limit": 100})["dag_runs"]
-    return [run for run in found if run["dag_run_id"] not in before]
-
-
-def _log(airflow: Airflow, dag: str, run_id: str, task: str) -> str:
-    found = airflow.call("GET", f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}")
-    return airflow.task_log(dag, run_id, task, found["try_number"])
-
-
-def _why(airflow: Airflow, dag: str, run_id: str) -> str:
-    tasks = airflow.call("GET", f"/dags/{dag}/dagRuns/{run_id}/taskInstances")["task_instances"]
-    failed = [one for one in tasks if one["state"] == "failed"]
-    return "\n".join(_log(airflow, dag, run_id, one["task_id"])[-3000:] for one in failed) or str(tasks)
-
-
-def _manifest(path: str) -> dict[str, Any]:
-    return json.loads(on_worker("cat", f"{OUTPUT}/{path}/_manifest.json"))  # type: ignore[no-any-return]
 
 
 def _sql(server: str, database: str, query: str) -> str:
@@ -88,9 +51,9 @@ def runs(airflow_with_sources: Airflow) -> Iterator[dict[tuple[str, str], str]]:
             for number in range(max(map(len, group.values()))):
                 started = {(dag, days[number]): "" for dag, days in group.items() if number < len(days)}
                 for dag, day in started:
-                    started[dag, day] = _start(airflow, dag, {"date": day})
+                    started[dag, day] = start(airflow, dag, {"date": day})
                 for (dag, day), run_id in started.items():
-                    assert _end(airflow, dag, run_id) == "success", f"{dag} {day}: {_why(airflow, dag, run_id)}"
+                    assert end(airflow, dag, run_id) == "success", f"{dag} {day}: {why(airflow, dag, run_id)}"
                 found |= started
         yield found
     finally:
@@ -100,7 +63,7 @@ def runs(airflow_with_sources: Airflow) -> Iterator[dict[tuple[str, str], str]]:
 
 def test_should_have_every_good_sale_in_the_warehouse_and_its_sum_in_the_mart(runs: Any) -> None:
     for day in DAYS:
-        written = _manifest(f"sales/date={day}")["rows_written"]
+        written = manifest_of(f"sales/date={day}")["rows_written"]
         query = f"SELECT count(*), sum(amount) FROM sales.fact_sales JOIN sales.dim_date USING (date_key) WHERE date = '{day}'"
         rows, revenue = _sql("warehouse", "warehouse", query).split("|")
         assert int(rows) == written > 0
@@ -108,7 +71,7 @@ def test_should_have_every_good_sale_in_the_warehouse_and_its_sum_in_the_mart(ru
 
 
 def test_should_have_the_sessions_of_the_logs_in_the_search_index(runs: Any) -> None:
-    manifest = _manifest(f"access_log/date={DAY}")
+    manifest = manifest_of(f"access_log/date={DAY}")
     sessions = sum(file["rows"] for file in manifest["files"] if file["name"].startswith("sessions/"))
     script = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
     # By the alias that readers ask, and of this day alone.
@@ -121,21 +84,21 @@ def test_should_have_the_sessions_of_the_logs_in_the_search_index(runs: Any) -> 
 def test_should_follow_visitors_over_the_days_and_make_features_of_what_they_did(
     airflow_with_sources: Airflow, runs: Any
 ) -> None:
-    manifest = _manifest(f"clickstream/date={DAY}")
+    manifest = manifest_of(f"clickstream/date={DAY}")
     assert manifest["history"] == list(DAYS[:-1])
     assert manifest["rows_read"] == ROWS
     # The asset's event starts the DAG of the features, by itself, if somebody has switched it on.
     airflow = airflow_with_sources
-    run_id = _start(airflow, "recommender_features", {"date": DAY, "window_days": 2, "validation_days": 1})
-    assert _end(airflow, "recommender_features", run_id) == "success", _why(airflow, "recommender_features", run_id)
-    features = _manifest(f"recommender/date={DAY}")
+    run_id = start(airflow, "recommender_features", {"date": DAY, "window_days": 2, "validation_days": 1})
+    assert end(airflow, "recommender_features", run_id) == "success", why(airflow, "recommender_features", run_id)
+    features = manifest_of(f"recommender/date={DAY}")
     assert features["rows_read"] == features["events_train"] + features["events_validation"] + features["events_without_weight"]
     assert sorted(features["metrics"]) == ["als ndcg@10", "als recall@10", "popularity ndcg@10", "popularity recall@10"]
 
 
 def test_should_have_every_order_of_the_api_and_of_the_database(runs: Any) -> None:
-    assert _manifest(f"api_orders/date={DAY}")["rows_written"] == 1_000
-    extracted = _manifest(f"db_orders/date={DAY}")
+    assert manifest_of(f"api_orders/date={DAY}")["rows_written"] == 1_000
+    extracted = manifest_of(f"db_orders/date={DAY}")
     assert extracted["rows_written"] == extracted["fingerprint"]["rows"] == ROWS
 
 
@@ -145,16 +108,16 @@ def test_should_show_no_password_of_a_source_in_any_log(airflow_with_sources: Ai
         if dag in ("etl_daily", "api_ingest", "db_extract"):
             tasks = airflow_with_sources.call("GET", f"/dags/{dag}/dagRuns/{run_id}/taskInstances")["task_instances"]
             for one in tasks:
-                text = json.dumps(one) + _log(airflow_with_sources, dag, run_id, one["task_id"])
+                text = json.dumps(one) + log_of(airflow_with_sources, dag, run_id, one["task_id"])
                 assert not [word for word in passwords if word in text], f"{dag}.{one['task_id']} shows a password"
 
 
 def test_should_have_cleaned_the_file_with_pandas_and_with_a_shell(runs: Any) -> None:
-    counts = {name: _manifest(f"{name}/date={DAY}") for name in ("csv_transform", "csv_bash")}
+    counts = {name: manifest_of(f"{name}/date={DAY}") for name in ("csv_transform", "csv_bash")}
     for name, manifest in counts.items():
         total = manifest["rows_written"] + manifest["rows_rejected"] + manifest["rows_duplicate"]
         assert manifest["rows_read"] == total == ROWS, name
-    sales = _manifest(f"sales/date={DAY}")
+    sales = manifest_of(f"sales/date={DAY}")
     assert counts["csv_transform"]["rows_written"] == sales["rows_written"]
     assert counts["csv_transform"]["rejects_by_reason"] == sales["rejects_by_reason"]
     # Every user of the group may change what another one wrote, nobody else may.
@@ -173,25 +136,25 @@ def test_should_compare_many_tasks_with_one(airflow_with_sources: Airflow, runs:
     tasks = airflow_with_sources.call("GET", f"/dags/parallel_batches/dagRuns/{run_id}/taskInstances")["task_instances"]
     mapped = [one for one in tasks if one["task_id"] == "total"]
     assert len(mapped) == len(DAYS) and {one["pool"] for one in mapped} == {"batches"}
-    assert "in mapped tasks: " in _log(airflow_with_sources, "parallel_batches", run_id, "compare")
+    assert "in mapped tasks: " in log_of(airflow_with_sources, "parallel_batches", run_id, "compare")
 
 
 def test_should_count_words_and_add_up_pi_with_what_was_asked_for(airflow_with_sources: Airflow) -> None:
     airflow = airflow_with_sources
-    words = _start(airflow, "rdd_wordcount", {"text": "to be or not to be", "name": "test"})
-    pi = _start(airflow, "spark_submit", {"steps": 100_000})
-    assert _end(airflow, "rdd_wordcount", words) == "success", _why(airflow, "rdd_wordcount", words)
-    log = _log(airflow, "rdd_wordcount", words, "count")
+    words = start(airflow, "rdd_wordcount", {"text": "to be or not to be", "name": "test"})
+    pi = start(airflow, "spark_submit", {"steps": 100_000})
+    assert end(airflow, "rdd_wordcount", words) == "success", why(airflow, "rdd_wordcount", words)
+    log = log_of(airflow, "rdd_wordcount", words, "count")
     assert "lines looked at before the action: 0" in log and "PythonRDD" in log
     assert "to,2" in on_worker("cat", f"{OUTPUT}/wordcount/name=test/words.csv")
-    assert _end(airflow, "spark_submit", pi) == "success", _why(airflow, "spark_submit", pi)
-    assert "Pi is roughly 3.14159265" in _log(airflow, "spark_submit", pi, "submit")
+    assert end(airflow, "spark_submit", pi) == "success", why(airflow, "spark_submit", pi)
+    assert "Pi is roughly 3.14159265" in log_of(airflow, "spark_submit", pi, "submit")
 
 
 def test_should_leave_one_readable_summary_if_a_task_fails_for_good(airflow_with_sources: Airflow) -> None:
     airflow = airflow_with_sources
-    run_id = _start(airflow, "csv_transform", {"date": "2026-03-31"})
-    assert _end(airflow, "csv_transform", run_id) == "failed"
+    run_id = start(airflow, "csv_transform", {"date": "2026-03-31"})
+    assert end(airflow, "csv_transform", run_id) == "failed"
     text = on_worker("cat", f"{OUTPUT}/failures/csv_transform/{run_id}/transform.txt")
     assert text.startswith("✗ csv_transform.transform failed at try 1\n")
     assert "why:  the input file /opt/airflow/data/sales/sales_2026-03-31.csv does not exist" in text
@@ -202,7 +165,7 @@ def test_should_leave_one_readable_summary_if_a_task_fails_for_good(airflow_with
 
 def test_should_start_by_itself_if_a_file_is_uploaded_and_handle_it_once(airflow_with_sources: Airflow) -> None:
     airflow = airflow_with_sources
-    before = {run["dag_run_id"] for run in _runs(airflow, "file_arrival", set())}
+    before = {run["dag_run_id"] for run in runs_since(airflow, "file_arrival", set())}
     airflow.call("PATCH", "/dags/file_arrival", json={"is_paused": False})
     try:
         inbox, header = (
@@ -217,11 +180,11 @@ def test_should_start_by_itself_if_a_file_is_uploaded_and_handle_it_once(airflow
             on_worker("sh", "-c", script, "upload", inbox, name, text)
         deadline = time.monotonic() + 300
         while on_worker("sh", "-c", f"ls {inbox} | grep sales_2026-04 || true").strip():
-            runs = _runs(airflow, "file_arrival", before)
+            runs = runs_since(airflow, "file_arrival", before)
             assert time.monotonic() < deadline, f"the uploads still wait after 300 s; runs: {[run['state'] for run in runs]}"
             time.sleep(2)
-        for run in _runs(airflow, "file_arrival", before):
-            assert _end(airflow, "file_arrival", run["dag_run_id"]) == "success", _why(airflow, "file_arrival", run["dag_run_id"])
+        for run in runs_since(airflow, "file_arrival", before):
+            assert end(airflow, "file_arrival", run["dag_run_id"]) == "success", why(airflow, "file_arrival", run["dag_run_id"])
         assert on_worker("cat", "/opt/airflow/data/sales/sales_2026-04-01.csv") == good.rstrip("\n")
         quarantined = on_worker("sh", "-c", "cat /opt/airflow/data/quarantine/2026-04-02/*.reason.txt")
         assert "header" in quarantined
@@ -235,7 +198,7 @@ def test_should_backfill_days_in_one_command_and_say_which_is_missing(airflow_wi
     assert done.returncode == 0, done.stdout + done.stderr
     for day in DAYS[:2]:
         assert day in done.stdout
-        assert _manifest(f"csv_bash/date={day}")["rows_read"] == ROWS
+        assert manifest_of(f"csv_bash/date={day}")["rows_read"] == ROWS
     for words, sentence in (
         (("DAG=nothing", f"FROM={DAY}", f"TO={DAY}"), "nothing"),
         (("DAG=csv_bash", f"FROM={DAY}", f"TO={DAYS[0]}"), "FROM"),
