@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, BaseHook, Metadata, TriggerRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
-from pipelines import results, search, spark
+from pipelines import files, results, search, spark
 from pipelines.defaults import DATA, DEFAULT_ARGS, OUTPUT, daily, date_param, day_of, due_within, reject_share_param
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ with DAG(
             connection = BaseHook.get_connection(search.CONNECTION)
         except AirflowNotFoundException:
             raise AirflowSkipException(search.MISSING) from None
-        return search.load(search.client(connection), Path(OUTPUT) / "access_log" / manifest["partition"], INDEXED)
+        partition = manifest["partition"]
+        with files.held(f"access_log/{partition}", OUTPUT) as folder:
+            return search.load(search.client(connection), folder, "access_log", partition.removeprefix("date="), INDEXED)
 
     # END index
 

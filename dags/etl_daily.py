@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, BaseHook, Metadata, TriggerRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
-from pipelines import results, spark, warehouse
+from pipelines import files, results, spark, warehouse
 from pipelines.defaults import DATA, DEFAULT_ARGS, OUTPUT, daily, date_param, day_of, due_within, reject_share_param
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ with DAG(
             connection = BaseHook.get_connection(warehouse.CONNECTION)
         except AirflowNotFoundException:
             raise AirflowSkipException(warehouse.MISSING) from None
-        with warehouse.connect(connection) as database:
-            return warehouse.load(database, Path(OUTPUT) / "sales" / manifest["partition"])
+        partition = manifest["partition"]
+        with files.held(f"sales/{partition}", OUTPUT) as folder, warehouse.connect(connection) as database:
+            return warehouse.load(database, folder, partition.removeprefix("date="))
 
     # END load_warehouse
 

@@ -123,6 +123,35 @@ def publish(root: str | Path, partition: str, folder: str | Path, replaces: str 
     return link
 
 
+@contextlib.contextmanager
+def held(root: str | Path, partition: str) -> Iterator[Path]:
+    """Keep a partition as it is while it is read: runs that publish it or take it away wait, and so do others that hold it.
+
+    Args:
+        root: the output folder.
+        partition: the partition's path below root, such as sales/date=2026-01-15.
+
+    Yields:
+        The folder of the present version, root/.versions/<partition>/<version>.
+
+    Raises:
+        UserError: if nothing is published there, or root keeps no locks.
+    """
+    versions = Path(root) / VERSIONS / partition
+    absent = UserError(f"nothing is published as {Path(root) / partition}: run what publishes it, then run again")
+    try:
+        lock = _locked(versions / _LOCK, wait=True, create=False)
+    except FileNotFoundError:
+        raise absent from None
+    try:
+        version = _current(Path(root) / partition, versions)
+        if version is None:
+            raise absent
+        yield versions / version
+    finally:
+        os.close(lock)
+
+
 def published(root: str | Path) -> list[Published]:
     """Return every partition that this module published, by path; links and folders of others are left out."""
     base = Path(root) / VERSIONS

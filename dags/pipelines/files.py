@@ -1,4 +1,4 @@
-"""Results that a task writes by itself, published like those of Spark: complete or absent."""
+"""Results that a task writes by itself, published like those of Spark: complete or absent; and results that it reads."""
 
 from __future__ import annotations
 
@@ -41,6 +41,24 @@ def published(*results: str, output: str = OUTPUT) -> Iterator[tuple[Path, ...]]
         yield folders
         for result, folder in zip(results, folders, strict=True):
             publish.publish(output, result, folder)
+
+
+@contextlib.contextmanager
+def held(result: str, output: str = OUTPUT) -> Iterator[Path]:
+    """Give the folder of a published result, which stays as it is until the block ends: a run that replaces it waits.
+
+    Args:
+        result: its path below the output, such as sales/date=2026-01-15.
+        output: the root of the results.
+
+    Yields:
+        The folder of the present version.
+
+    Raises:
+        AirflowFailException: if nothing is published there.
+    """
+    with applications.refusals(), applications.load("publish").held(output, result) as folder:
+        yield folder
 
 
 def write_manifest(folder: Path, entries: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ index too. Documents have an id made of their key, so a request that is sent aga
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,12 +42,14 @@ def client(connection: Any) -> OpenSearch:
     )
 
 
-def load(search: OpenSearch, partition: Path, tables: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
+def load(search: OpenSearch, folder: Path, name: str, day: str, tables: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
     """Put tables of a partition into the index, each in the place of what the day had before.
 
     Args:
         search: the client.
-        partition: a published partition, such as output/access_log/date=2026-01-15.
+        folder: the present version of a published partition, which nobody may replace meanwhile: see files.held.
+        name: what aliases begin with, such as access_log.
+        day: the partition's, YYYY-MM-DD.
         tables: the key columns of each table by its name.
 
     Returns:
@@ -57,13 +58,11 @@ def load(search: OpenSearch, partition: Path, tables: Mapping[str, tuple[str, ..
     Raises:
         ValueError: if the index rejects documents, or has not as many as there are rows; readers then keep the old ones.
     """
-    day = partition.name.partition("=")[2]
-    version = os.path.basename(os.path.realpath(partition)).lower()
     counts = {}
     for table, key in tables.items():
-        alias = f"{partition.parent.name}-{table}"
-        index = f"{alias}-{day}-{version}"
-        counts[table] = fill(search, index, partition / table, key, day)
+        alias = f"{name}-{table}"
+        index = f"{alias}-{day}-{folder.name.lower()}"
+        counts[table] = fill(search, index, folder / table, key, day)
         switch(search, alias, f"{alias}-{day}-*", index)
     return counts
 

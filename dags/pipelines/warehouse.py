@@ -56,14 +56,15 @@ def connect(connection: Any) -> psycopg.Connection[Any]:
     )
 
 
-def load(database: psycopg.Connection[Any], partition: Path) -> dict[str, Any]:
+def load(database: psycopg.Connection[Any], folder: Path, date: str) -> dict[str, Any]:
     """Load a day of sales in the place of what the warehouse has of that day, and refresh the day in the mart.
 
     Loads take turns, a second one of the same day at the same time too.
 
     Args:
         database: an open connection; it is committed.
-        partition: output/sales/date=D.
+        folder: the files of the published partition, which nobody may replace meanwhile: see files.held.
+        date: its day, YYYY-MM-DD.
 
     Returns:
         rows and revenue of the day, as the warehouse has them after the load.
@@ -71,13 +72,12 @@ def load(database: psycopg.Connection[Any], partition: Path) -> dict[str, Any]:
     Raises:
         ValueError: if the warehouse does not have the rows and the sum of the partition; nothing is changed then.
     """
-    date = partition.name.partition("=")[2]
     with database.transaction(), database.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('airspark.sales'))")
         cursor.execute((SQL / "warehouse_schema.sql").read_bytes())
         rows = 0
         with cursor.copy(f"COPY staging ({', '.join(COLUMNS)}) FROM STDIN (FORMAT csv)") as copy:
-            for number, text in csv_batches(partition):
+            for number, text in csv_batches(folder):
                 rows += number
                 copy.write(text)
         for statement in statements((SQL / "warehouse_load.sql").read_text(encoding="utf-8")):
@@ -98,15 +98,15 @@ def load(database: psycopg.Connection[Any], partition: Path) -> dict[str, Any]:
     return {"rows": int(found), "revenue": str(revenue)}
 
 
-def csv_batches(partition: Path) -> Iterator[tuple[int, bytes]]:
+def csv_batches(folder: Path) -> Iterator[tuple[int, bytes]]:
     """Yield a partition's rows as CSV without a header, with the number of rows in each piece.
 
     Args:
-        partition: output/sales/date=D.
+        folder: the partition's files.
     """
     from pyarrow import BufferOutputStream, csv, dataset
 
-    rows = dataset.dataset(partition, format="parquet", exclude_invalid_files=False, ignore_prefixes=["_", "."])
+    rows = dataset.dataset(folder, format="parquet", exclude_invalid_files=False, ignore_prefixes=["_", "."])
     options = csv.WriteOptions(include_header=False)
     for batch in rows.to_batches(columns=list(COLUMNS), batch_size=BATCH_ROWS):
         stream = BufferOutputStream()

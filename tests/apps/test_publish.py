@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import publish
@@ -202,6 +203,50 @@ def test_should_keep_whole_what_is_published_while_others_take_it_away(tmp_path:
     assert taken > 0
     _publish(tmp_path, "the end")
     assert len(_versions(tmp_path)) == 1 and (tmp_path / PARTITION / "part-0").read_text() == "the end"
+
+
+def test_should_keep_a_partition_as_it_is_while_it_is_held_if_others_publish_it_meanwhile(tmp_path: Path) -> None:
+    _publish(tmp_path, "old", ("part-0", "part-1"))
+    with ThreadPoolExecutor(1) as pool:
+        with publish.held(tmp_path, PARTITION) as folder:
+            later = pool.submit(_publish, tmp_path, "new")
+            with pytest.raises(TimeoutError):
+                later.result(timeout=0.5)
+            assert folder == (tmp_path / PARTITION).resolve()
+            assert {path.name: path.read_text() for path in folder.iterdir()} == {"part-0": "old", "part-1": "old"}
+        later.result(timeout=30)
+    assert not folder.exists()
+    assert (tmp_path / PARTITION / "part-0").read_text() == "new"
+
+
+def test_should_hold_a_partition_for_one_after_the_other_if_two_ask(tmp_path: Path) -> None:
+    def hold() -> str:
+        with publish.held(tmp_path, PARTITION) as folder:
+            return (folder / "part-0").read_text()
+
+    _publish(tmp_path, "text")
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(RuntimeError), publish.held(tmp_path, PARTITION):
+            second = pool.submit(hold)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.5)
+            raise RuntimeError
+        assert second.result(timeout=30) == "text"
+
+
+def test_should_say_so_if_there_is_nothing_to_hold(tmp_path: Path) -> None:
+    def refused() -> str:
+        with pytest.raises(UserError) as error, publish.held(tmp_path, PARTITION):
+            pass
+        return str(error.value)
+
+    sentence = f"nothing is published as {tmp_path / PARTITION}: run what publishes it, then run again"
+    assert refused() == sentence
+    _publish(tmp_path, "text")
+    publish.withdraw(tmp_path, *publish.published(tmp_path))
+    assert refused() == sentence
+    (tmp_path / PARTITION).mkdir()
+    assert refused() == sentence
 
 
 def test_should_publish_what_was_made_from_the_present_version_only(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+from pathlib import Path
 from typing import Any
 
 import access_log_daily
 import pendulum
+import publish
 import pytest
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
 
 def test_should_index_what_was_verified_and_announce_it_last() -> None:
@@ -30,6 +33,29 @@ def test_should_go_on_without_an_index_if_there_is_no_connection(monkeypatch: py
     with pytest.raises(AirflowSkipException, match="there is no connection search: make it"):
         task.python_callable({})
     assert access_log_daily.dag.get_task("publish").trigger_rule == "none_failed"
+
+
+def test_should_index_the_present_version_and_hold_it_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    partition = "date=2026-01-15"
+    (tmp_path / "made").mkdir()
+    link = publish.publish(tmp_path, f"access_log/{partition}", tmp_path / "made")
+
+    def load(client: str, folder: Path, *others: Any) -> Any:
+        with pytest.raises(BlockingIOError), (folder.parent / ".lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return client, folder, *others
+
+    monkeypatch.setattr(access_log_daily, "OUTPUT", str(tmp_path))
+    monkeypatch.setattr(access_log_daily.BaseHook, "get_connection", lambda name: name)
+    monkeypatch.setattr(access_log_daily.search, "client", lambda connection: connection)
+    monkeypatch.setattr(access_log_daily.search, "load", load)
+    task: Any = access_log_daily.dag.get_task("index")
+    indexed = task.python_callable({"partition": partition})
+    assert indexed == ("search", link.resolve(), "access_log", "2026-01-15", access_log_daily.INDEXED)
+    with pytest.raises(
+        AirflowFailException, match="^nothing is published as .*/access_log/date=2026-01-14: run what publishes it"
+    ):
+        task.python_callable({"partition": "date=2026-01-14"})
 
 
 def test_should_take_the_day_of_the_data_interval(monkeypatch: pytest.MonkeyPatch) -> None:

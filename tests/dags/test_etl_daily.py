@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import etl_daily
 import pendulum
 import pipelines.spark
+import publish
 import pyarrow
 import pytest
 from airflow.sdk.exceptions import (
@@ -91,6 +94,27 @@ def test_should_go_on_without_a_warehouse_if_there_is_no_connection(monkeypatch:
     with pytest.raises(AirflowSkipException, match="there is no connection warehouse: make it"):
         _call("load_warehouse", {})
     assert etl_daily.dag.get_task("publish").trigger_rule == "none_failed"
+
+
+def test_should_load_the_present_version_and_hold_it_meanwhile(
+    partition: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "output"
+    link = publish.publish(output, f"sales/date={DAY}", partition)
+
+    def load(database: str, folder: Path, date: str) -> dict[str, Any]:
+        with pytest.raises(BlockingIOError), (folder.parent / ".lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return {"database": database, "folder": folder, "date": date}
+
+    monkeypatch.setattr(etl_daily, "OUTPUT", str(output))
+    monkeypatch.setattr(etl_daily.BaseHook, "get_connection", lambda name: name)
+    monkeypatch.setattr(etl_daily.warehouse, "connect", contextlib.nullcontext)
+    monkeypatch.setattr(etl_daily.warehouse, "load", load)
+    loaded = _call("load_warehouse", {"partition": f"date={DAY}"})
+    assert loaded == {"database": "warehouse", "folder": link.resolve(), "date": DAY}
+    with pytest.raises(AirflowFailException, match="^nothing is published as .*/sales/date=2026-01-14: run what publishes it"):
+        _call("load_warehouse", {"partition": "date=2026-01-14"})
 
 
 def test_should_run_the_day_before_at_midnight_in_seoul_one_run_at_a_time() -> None:

@@ -47,9 +47,10 @@ def name(index: Any) -> Iterator[str]:
     index.indices.delete(index=f"{found}-*", ignore_unavailable=True)
 
 
-def _partition(root: Path, name: str, ids: list[str], version: str, day: str = "2026-01-15", **columns: Any) -> Path:
-    link, folder = root / name / f"date={day}", root / ".versions" / name / version
-    (folder / "sessions").mkdir(parents=True)
+def _load(index: Any, name: str, root: Path, ids: list[str], version: str, day: str = "2026-01-15", **columns: Any) -> Any:
+    """Load a version of a day, with other columns if they are given, and return the documents of each table."""
+    folder = root / ".versions" / name / f"date={day}" / version
+    (folder / "sessions").mkdir(parents=True, exist_ok=True)
     number = len(ids)
     table = {
         "session_id": ids,
@@ -58,10 +59,7 @@ def _partition(root: Path, name: str, ids: list[str], version: str, day: str = "
         "seconds": pyarrow.array([decimal.Decimal("0.125")] * number, pyarrow.decimal128(10, 3)),
     }
     parquet.write_table(pyarrow.table(table | columns), folder / "sessions" / "part-00000.parquet")
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(folder)
-    return link
+    return search.load(index, folder, name, day, KEYS)
 
 
 def _sources(index: Any, alias: str) -> dict[str, dict[str, Any]]:
@@ -71,7 +69,7 @@ def _sources(index: Any, alias: str) -> dict[str, dict[str, Any]]:
 
 def test_should_hold_every_row_as_a_typed_document_with_an_id_of_its_key(index: Any, name: str, tmp_path: Path) -> None:
     ids = [f"s{number}" for number in range(2_500)]
-    assert search.load(index, _partition(tmp_path, name, ids, "V1"), KEYS) == {"sessions": 2_500}
+    assert _load(index, name, tmp_path, ids, "V1") == {"sessions": 2_500}
     found = _sources(index, f"{name}-sessions")
     assert set(found) == {f"2026-01-15|{one}" for one in ids}
     expected = {"date": "2026-01-15", "session_id": "s7", "started": "2026-01-15T01:00:00+00:00", "bytes": 7, "seconds": 0.125}
@@ -81,40 +79,37 @@ def test_should_hold_every_row_as_a_typed_document_with_an_id_of_its_key(index: 
 
 
 def test_should_replace_a_day_and_leave_others_alone_if_it_runs_again(index: Any, name: str, tmp_path: Path) -> None:
-    search.load(index, _partition(tmp_path, name, ["a"], "D14", day="2026-01-14"), KEYS)
-    search.load(index, _partition(tmp_path, name, ["a", "b"], "V1"), KEYS)
-    partition = _partition(tmp_path, name, ["b", "c"], "V2")
+    _load(index, name, tmp_path, ["a"], "D14", day="2026-01-14")
+    _load(index, name, tmp_path, ["a", "b"], "V1")
     for _ in range(2):
-        search.load(index, partition, KEYS)
+        _load(index, name, tmp_path, ["b", "c"], "V2")
         assert set(_sources(index, f"{name}-sessions")) == {"2026-01-14|a", "2026-01-15|b", "2026-01-15|c"}
     assert len(index.indices.get(index=f"{name}-*")) == 2
 
 
 def test_should_take_up_the_index_of_a_run_that_was_killed(index: Any, name: str, tmp_path: Path) -> None:
-    partition = _partition(tmp_path, name, ["a"], "V1")
     half = f"{name}-sessions-2026-01-15-v1"
     index.indices.create(index=half)
     index.index(index=half, id="rubbish", body={"x": 1}, refresh=True)
-    search.load(index, partition, KEYS)
+    _load(index, name, tmp_path, ["a"], "V1")
     assert set(_sources(index, f"{name}-sessions")) == {"2026-01-15|a"}
 
 
 def test_should_keep_the_old_documents_and_say_why_if_the_index_rejects_some(index: Any, name: str, tmp_path: Path) -> None:
-    search.load(index, _partition(tmp_path, name, ["a"], "V1"), KEYS)
+    _load(index, name, tmp_path, ["a"], "V1")
     long = "x" * 40_000  # a keyword of more than 32,766 bytes is refused
-    partition = _partition(tmp_path, name, ["b", "c", "d"], "V2", agent=["short", long, long])
     with pytest.raises(
         ValueError, match=r"the index rejected 2 of 3 documents of .*, readers keep the old ones: 2 times .*immense"
     ):
-        search.load(index, partition, KEYS)
+        _load(index, name, tmp_path, ["b", "c", "d"], "V2", agent=["short", long, long])
     assert set(_sources(index, f"{name}-sessions")) == {"2026-01-15|a"}
     assert len(index.indices.get(index=f"{name}-*")) == 1
 
 
 def test_should_keep_the_old_documents_if_two_rows_have_one_key(index: Any, name: str, tmp_path: Path) -> None:
-    search.load(index, _partition(tmp_path, name, ["a"], "V1"), KEYS)
+    _load(index, name, tmp_path, ["a"], "V1")
     with pytest.raises(ValueError, match="has 2 documents instead of 3"):
-        search.load(index, _partition(tmp_path, name, ["b", "b", "c"], "V2"), KEYS)
+        _load(index, name, tmp_path, ["b", "b", "c"], "V2")
     assert set(_sources(index, f"{name}-sessions")) == {"2026-01-15|a"}
 
 

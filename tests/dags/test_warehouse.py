@@ -90,7 +90,7 @@ def _partition(root: Path, rows: list[dict[str, Any]], day: str = DAY) -> Path:
 
 def _load(connection: Any, partition: Path) -> dict[str, Any]:
     with warehouse.connect(connection) as database:
-        return warehouse.load(database, partition)
+        return warehouse.load(database, partition, partition.name.removeprefix("date="))
 
 
 def _ask(connection: Any, query: str) -> list[Any]:
@@ -164,7 +164,7 @@ def test_should_leave_the_day_as_it_was_if_the_connection_drops(
         pieces = warehouse.csv_batches
         monkeypatch.setattr(warehouse, "csv_batches", cut_off_after_two)
         with pytest.raises(psycopg.OperationalError):
-            warehouse.load(database, partition)
+            warehouse.load(database, partition, DAY)
     assert [fact[:2] for fact in _ask(connection, FACTS)] == [(DAY, 1)]
 
 
