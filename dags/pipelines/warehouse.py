@@ -5,6 +5,7 @@ The SQL is in dags/sql. A load that is killed, or whose connection drops, leaves
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,8 +71,11 @@ def load(database: psycopg.Connection[Any], folder: Path, date: str) -> dict[str
         rows and revenue of the day, as the warehouse has them after the load.
 
     Raises:
-        ValueError: if the warehouse does not have the rows and the sum of the partition; nothing is changed then.
+        FileNotFoundError: if there is no manifest.
+        ValueError: if the warehouse does not have the rows and the sum of the partition, or the partition not the rows of its
+            manifest; nothing is changed then.
     """
+    written = json.loads((folder / "_manifest.json").read_text(encoding="utf-8"))["rows_written"]
     with database.transaction(), database.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('airspark.sales'))")
         cursor.execute((SQL / "warehouse_schema.sql").read_bytes())
@@ -90,10 +94,10 @@ def load(database: psycopg.Connection[Any], folder: Path, date: str) -> dict[str
         found, revenue = cursor.fetchone() or (0, 0)
         cursor.execute("SELECT coalesce(sum(revenue), 0) FROM mart.daily_sales WHERE date = %s", (date,))
         (reported,) = cursor.fetchone() or (0,)
-        if (found, revenue) != (rows, reported):
+        if (found, rows, revenue) != (written, written, reported):
             raise ValueError(
-                f"the warehouse would have {found} rows and {revenue} of {date}, its mart {reported}, the partition {rows} rows: "
-                "nothing is loaded"
+                f"the warehouse would have {found} rows and {revenue} of {date}, its mart {reported}, the partition {rows} rows, "
+                f"its manifest {written}: nothing is loaded"
             )
     return {"rows": int(found), "revenue": str(revenue)}
 

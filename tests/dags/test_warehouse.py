@@ -7,6 +7,7 @@ may make databases; scripts/test.sh starts one.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import time
 import uuid
@@ -68,7 +69,7 @@ def _row(order: int, **changes: Any) -> dict[str, Any]:
     return row | {"amount": row["quantity"] * row["unit_price"]}
 
 
-def _partition(root: Path, rows: list[dict[str, Any]], day: str = DAY) -> Path:
+def _partition(root: Path, rows: list[dict[str, Any]], day: str = DAY, written: int | None = None) -> Path:
     folder = root / f"date={day}"
     folder.mkdir(exist_ok=True)
     schema = pyarrow.schema(
@@ -84,7 +85,7 @@ def _partition(root: Path, rows: list[dict[str, Any]], day: str = DAY) -> Path:
     )
     parquet.write_table(pyarrow.Table.from_pylist(rows, schema), folder / "part-00000.snappy.parquet")
     (folder / "_SUCCESS").touch()
-    (folder / "_manifest.json").write_text("{}")
+    (folder / "_manifest.json").write_text(json.dumps({"rows_written": len(rows) if written is None else written}))
     return folder
 
 
@@ -172,6 +173,16 @@ def test_should_refuse_a_partition_whose_rows_are_not_what_the_warehouse_takes(c
     _load(connection, _partition(tmp_path, [_row(1)]))
     with pytest.raises(psycopg.errors.CheckViolation):
         _load(connection, _partition(tmp_path, [_row(1), _row(2, quantity=0)]))
+    assert [fact[:2] for fact in _ask(connection, FACTS)] == [(DAY, 1)]
+
+
+@pytest.mark.parametrize("written", [1, 3])
+def test_should_load_nothing_if_the_manifest_has_another_number_of_rows(connection: Any, tmp_path: Path, written: int) -> None:
+    _load(connection, _partition(tmp_path, [_row(1)]))
+    with pytest.raises(
+        ValueError, match=rf"would have 2 rows .*, the partition 2 rows, its manifest {written}: nothing is loaded"
+    ):
+        _load(connection, _partition(tmp_path, [_row(2), _row(3)], written=written))
     assert [fact[:2] for fact in _ask(connection, FACTS)] == [(DAY, 1)]
 
 
