@@ -5,13 +5,14 @@ INSERT INTO sales.dim_date (date_key, date, weekday, month)
 SELECT to_char(%(date)s::date, 'YYYYMMDD')::integer, %(date)s::date, extract(isodow FROM %(date)s::date), date_trunc('month', %(date)s::date)
 ON CONFLICT (date_key) DO NOTHING;
 
--- Of a product with two categories in one day, the last one stays.
-INSERT INTO sales.dim_product AS known (product_id, category)
-SELECT DISTINCT ON (product_id) product_id, category
+-- Of a product with two categories in one day, the last one stays; of two days, that of the later day.
+INSERT INTO sales.dim_product AS known (product_id, category, category_as_of)
+SELECT DISTINCT ON (product_id) product_id, category, %(date)s::date
 FROM staging
 ORDER BY product_id, ordered_at DESC, category
-ON CONFLICT (product_id) DO UPDATE SET category = excluded.category
-WHERE known.category IS DISTINCT FROM excluded.category;
+ON CONFLICT (product_id) DO UPDATE SET category = excluded.category, category_as_of = excluded.category_as_of
+WHERE excluded.category_as_of >= known.category_as_of
+  AND (excluded.category, excluded.category_as_of) IS DISTINCT FROM (known.category, known.category_as_of);
 
 INSERT INTO sales.dim_customer (customer_id)
 SELECT DISTINCT customer_id FROM staging ORDER BY customer_id

@@ -11,11 +11,25 @@ CREATE TABLE IF NOT EXISTS sales.dim_date (
     month       date NOT NULL                   -- its first day
 );
 
+-- A product has the category of the latest day that sold it, whatever day was loaded last; the mart has each day's own.
 CREATE TABLE IF NOT EXISTS sales.dim_product (
-    product_key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    product_id  text NOT NULL UNIQUE,
-    category    text NOT NULL
+    product_key    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    product_id     text NOT NULL UNIQUE,
+    category       text NOT NULL,
+    category_as_of date NOT NULL                -- that day
 );
+
+-- For a warehouse made before the column was. Only then: ALTER TABLE keeps readers waiting, also if it has nothing to do.
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = 'sales.dim_product'::regclass AND attname = 'category_as_of' AND NOT attisdropped
+    ) THEN
+        ALTER TABLE sales.dim_product ADD COLUMN IF NOT EXISTS category_as_of date NOT NULL DEFAULT '-infinity';
+    END IF;
+END
+$$;
 
 CREATE TABLE IF NOT EXISTS sales.dim_customer (
     customer_key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

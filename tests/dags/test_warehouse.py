@@ -139,6 +139,56 @@ def test_should_replace_a_day_and_leave_others_alone_if_it_was_corrected(connect
     assert _ask(connection, "SELECT date::text, orders FROM mart.daily_sales ORDER BY 1") == [("2026-01-14", 1), (DAY, 2)]
 
 
+PRODUCTS = "SELECT product_id, category, category_as_of::text FROM sales.dim_product ORDER BY 1"
+
+
+@pytest.mark.parametrize("days", [("2026-01-14", DAY), (DAY, "2026-01-14"), ("2026-01-14", DAY, "2026-01-14")])
+def test_should_have_the_category_of_the_latest_day_if_days_are_loaded_in_any_order(
+    connection: Any, tmp_path: Path, days: tuple[str, ...]
+) -> None:
+    rows = {
+        "2026-01-14": [_row(1, product_id="both", category="old"), _row(2, product_id="before", category="books")],
+        DAY: [_row(1, product_id="both", category="new"), _row(2, product_id="after", category="toys")],
+    }
+    for day in days:
+        _load(connection, _partition(tmp_path, rows[day], day))
+    assert _ask(connection, PRODUCTS) == [("after", "toys", DAY), ("before", "books", "2026-01-14"), ("both", "new", DAY)]
+    mart = "SELECT date::text, category FROM mart.daily_sales ORDER BY 1, 2"
+    assert _ask(connection, mart) == [("2026-01-14", "books"), ("2026-01-14", "old"), (DAY, "new"), (DAY, "toys")]
+
+
+def test_should_correct_a_category_if_its_day_is_loaded_again(connection: Any, tmp_path: Path) -> None:
+    for category in ("wrong", "right"):
+        _load(connection, _partition(tmp_path, [_row(1, category=category)]))
+    assert _ask(connection, PRODUCTS) == [("P1", "right", DAY)]
+
+
+def test_should_take_a_category_of_any_day_if_the_warehouse_was_made_without_the_column(connection: Any, tmp_path: Path) -> None:
+    _load(connection, _partition(tmp_path, [_row(1), _row(2)]))
+    with warehouse.connect(connection) as database:
+        database.execute("ALTER TABLE sales.dim_product DROP COLUMN category_as_of")
+    _load(connection, _partition(tmp_path, [_row(1, category="toys")], "2026-01-14"))
+    assert _ask(connection, PRODUCTS) == [("P0", "books", "-infinity"), ("P1", "toys", "2026-01-14")]
+
+
+def test_should_not_keep_readers_of_the_products_waiting_while_a_day_is_loaded(
+    connection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partition = _partition(tmp_path, [_row(1)])
+    _load(connection, partition)
+    pieces, seen = warehouse.csv_batches, []
+
+    def read_meanwhile(folder: Path) -> Iterator[tuple[int, bytes]]:
+        with warehouse.connect(connection) as database:
+            database.execute("SET lock_timeout = '5s'")
+            seen.extend(database.execute(PRODUCTS).fetchall())
+        return pieces(folder)
+
+    monkeypatch.setattr(warehouse, "csv_batches", read_meanwhile)
+    _load(connection, partition)
+    assert seen == [("P1", "books", DAY)]
+
+
 def test_should_have_each_row_once_if_a_day_is_loaded_twice_at_once(connection: Any, tmp_path: Path) -> None:
     partition = _partition(tmp_path, [_row(order) for order in range(500)])
     with ThreadPoolExecutor(3) as pool:
