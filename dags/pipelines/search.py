@@ -1,12 +1,14 @@
 """Tables of a published partition into a search index with Elasticsearch's API: complete or absent, like the files.
 
-A day of a table is an index of its own, access_log-sessions-2026-01-15-<version>, behind the alias access_log-sessions
-that readers ask. A run fills a new index, counts it, and switches the alias in one call, which removes the day's old
-index too. Documents have an id made of their key, so a request that is sent again changes nothing.
+A day of a table is an index of its own, access_log-sessions-2026-01-15-<version>-<try>, behind the alias
+access_log-sessions that readers ask. A try fills a new index, counts it, and switches the alias in one call, which removes
+the day's old index too, and those that killed tries left. Documents have an id made of their key, so a request that is sent
+again changes nothing.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,18 +63,18 @@ def load(search: OpenSearch, folder: Path, name: str, day: str, tables: Mapping[
     counts = {}
     for table, key in tables.items():
         alias = f"{name}-{table}"
-        index = f"{alias}-{day}-{folder.name.lower()}"
+        index = f"{alias}-{day}-{folder.name.lower()}-{secrets.token_hex(4)}"
         counts[table] = fill(search, index, folder / table, key, day)
         switch(search, alias, f"{alias}-{day}-*", index)
     return counts
 
 
 def fill(search: OpenSearch, index: str, folder: Path, key: tuple[str, ...], day: str) -> int:
-    """Make an index of a table's rows, anew if a killed run left one of that name.
+    """Make an index of a table's rows.
 
     Args:
         search: the client.
-        index: its name.
+        index: its name, which no other has.
         folder: the Parquet files.
         key: the columns that tell a row.
         day: the partition's day, a field of every document.
@@ -87,7 +89,6 @@ def fill(search: OpenSearch, index: str, folder: Path, key: tuple[str, ...], day
     from pyarrow import dataset
 
     rows = dataset.dataset(folder, format="parquet")
-    search.indices.delete(index=index, ignore_unavailable=True)
     search.indices.create(index=index, body=definition(rows.schema))
     actions = (
         {"_index": index, "_id": "|".join([day, *(str(document[name]) for name in key)]), "_source": document}
@@ -110,7 +111,14 @@ def fill(search: OpenSearch, index: str, folder: Path, key: tuple[str, ...], day
 def switch(search: OpenSearch, alias: str, pattern: str, index: str) -> None:
     """Have an alias lead to an index, and to none of the others that match a pattern; those are removed.
 
-    One call does it: a reader of the alias sees the old documents or the new ones.
+    One call does it: a reader of the alias sees the old documents or the new ones. What a killed try left goes with the old
+    ones; nobody else is at work on it, as a day is loaded by one at a time.
+
+    Args:
+        search: the client.
+        alias: what readers ask.
+        pattern: the names of the day's indices.
+        index: the new one.
     """
     old = [name for name in search.indices.get(index=pattern) if name != index]
     actions = [{"add": {"index": index, "alias": alias}}, *({"remove_index": {"index": name}} for name in old)]

@@ -22,6 +22,8 @@ from pipelines import search
 from pyarrow import parquet
 
 KEYS = {"sessions": ("session_id",)}
+#: A keyword of more than 32,766 bytes is refused.
+TOO_LONG = "x" * 40_000
 
 
 @pytest.fixture(scope="module")
@@ -87,21 +89,39 @@ def test_should_replace_a_day_and_leave_others_alone_if_it_runs_again(index: Any
     assert len(index.indices.get(index=f"{name}-*")) == 2
 
 
-def test_should_take_up_the_index_of_a_run_that_was_killed(index: Any, name: str, tmp_path: Path) -> None:
-    half = f"{name}-sessions-2026-01-15-v1"
-    index.indices.create(index=half)
-    index.index(index=half, id="rubbish", body={"x": 1}, refresh=True)
+def test_should_remove_the_index_of_a_try_that_was_killed_once_a_load_is_good(
+    index: Any, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
     _load(index, name, tmp_path, ["a"], "V1")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(search, "switch", killed)
+        _load(index, name, tmp_path, ["a", "b"], "V2")
+    assert len(index.indices.get(index=f"{name}-*")) == 2
     assert set(_sources(index, f"{name}-sessions")) == {"2026-01-15|a"}
+    _load(index, name, tmp_path, ["a", "b"], "V2")
+    assert set(_sources(index, f"{name}-sessions")) == {"2026-01-15|a", "2026-01-15|b"}
+    assert len(index.indices.get(index=f"{name}-*")) == 1
+
+
+def test_should_keep_the_old_documents_if_the_same_version_is_loaded_again_and_rejected(
+    index: Any, name: str, tmp_path: Path
+) -> None:
+    _load(index, name, tmp_path, ["a"], "V1")
+    with pytest.raises(ValueError, match="the index rejected 1 of 1 documents"):
+        _load(index, name, tmp_path, ["a"], "V1", agent=[TOO_LONG])
+    assert set(_sources(index, f"{name}-sessions")) == {"2026-01-15|a"}
+    assert len(index.indices.get(index=f"{name}-*")) == 1
 
 
 def test_should_keep_the_old_documents_and_say_why_if_the_index_rejects_some(index: Any, name: str, tmp_path: Path) -> None:
     _load(index, name, tmp_path, ["a"], "V1")
-    long = "x" * 40_000  # a keyword of more than 32,766 bytes is refused
     with pytest.raises(
         ValueError, match=r"the index rejected 2 of 3 documents of .*, readers keep the old ones: 2 times .*immense"
     ):
-        _load(index, name, tmp_path, ["b", "c", "d"], "V2", agent=["short", long, long])
+        _load(index, name, tmp_path, ["b", "c", "d"], "V2", agent=["short", TOO_LONG, TOO_LONG])
     assert set(_sources(index, f"{name}-sessions")) == {"2026-01-15|a"}
     assert len(index.indices.get(index=f"{name}-*")) == 1
 
