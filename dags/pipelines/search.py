@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines import connections
+
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
@@ -33,9 +35,13 @@ def client(connection: Any) -> OpenSearch:
 
     Args:
         connection: Airflow's: host with scheme, port, login and password if it asks for them.
+
+    Raises:
+        AirflowFailException: if it has no host.
     """
     from opensearchpy import OpenSearch
 
+    connections.require(connection, CONNECTION, "host")
     scheme, _, host = connection.host.rpartition("://")
     address = {"host": host, "port": connection.port or 9200, "scheme": scheme or connection.schema or "http"}
     login = (connection.login, connection.password) if connection.login else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
-from pipelines import lazily
+from pipelines import connections, lazily
 from pipelines.defaults import APPLICATIONS
 from pipelines.failures import RefusedInputPolicy
 
@@ -54,11 +54,7 @@ class SubmitWithSource(SparkSubmitOperator):
                 "--conn-type postgres --conn-host <host> --conn-port 5432 --conn-schema <database> --conn-login <user> "
                 "--conn-password <password>`, then run again"
             ) from None
-        missing = [name for name in ("host", "schema", "login", "password") if not getattr(connection, name)]
-        if missing:
-            raise AirflowFailException(
-                f"the connection {self.source_conn_id} has no {', '.join(missing)}: add it, then run again"
-            )
+        connections.require(connection, self.source_conn_id, "host", "schema", "login", "password")
         # Here, after Airflow has stored the rendered templates.
         self.env_vars = (self.env_vars or {}) | {
             "SOURCE_URL": f"jdbc:postgresql://{connection.host}:{connection.port or 5432}/{connection.schema}",

@@ -6,9 +6,14 @@ The SQL is in dags/sql. A load that is killed, or whose connection drops, leaves
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from pipelines import connections
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,6 +36,11 @@ COLUMNS = (
     "channel",
     "amount",
 )
+#: Words of PostgreSQL and of its library for what connecting again does not mend.
+USERS_MISTAKE = re.compile(
+    r"password authentication.*|no password supplied|no pg_hba.conf entry.*|(?:database|role) \".*\" does not exist"
+    r"|permission denied.*"
+)
 BATCH_ROWS, CONNECT_SECONDS = 50_000, 15
 
 
@@ -39,22 +49,35 @@ def connect(connection: Any) -> psycopg.Connection[Any]:
 
     Args:
         connection: Airflow's: host, port, schema (the database), login, password.
+
+    Raises:
+        AirflowFailException: if it has no host, schema or login, or the server refuses what it has: a retry would not mend that.
+        psycopg.OperationalError: if the server is away.
     """
     import psycopg
 
-    return psycopg.connect(
-        host=connection.host,
-        port=connection.port or 5432,
-        dbname=connection.schema,
-        user=connection.login,
-        password=connection.password,
-        connect_timeout=CONNECT_SECONDS,
-        application_name="airspark",
-        # A server that is gone is noticed within half a minute, also in the middle of a statement.
-        keepalives_idle=10,
-        keepalives_interval=5,
-        keepalives_count=4,
-    )
+    connections.require(connection, CONNECTION, "host", "schema", "login")
+    try:
+        return psycopg.connect(
+            host=connection.host,
+            port=connection.port or 5432,
+            dbname=connection.schema,
+            user=connection.login,
+            password=connection.password,
+            connect_timeout=CONNECT_SECONDS,
+            application_name="airspark",
+            # A server that is gone is noticed within half a minute, also in the middle of a statement.
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=4,
+        )
+    except psycopg.OperationalError as error:
+        if found := USERS_MISTAKE.search(str(error)):
+            raise AirflowFailException(
+                f"the database of the connection {CONNECTION} refuses: {found[0]}: correct the connection or the database, "
+                "then run again"
+            ) from None
+        raise
 
 
 def load(database: psycopg.Connection[Any], folder: Path, date: str) -> dict[str, Any]:

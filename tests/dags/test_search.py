@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pyarrow
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from pipelines import search
 from pyarrow import parquet
 
@@ -131,6 +132,14 @@ def test_should_keep_the_old_documents_if_two_rows_have_one_key(index: Any, name
     with pytest.raises(ValueError, match="has 2 documents instead of 3"):
         _load(index, name, tmp_path, ["b", "b", "c"], "V2")
     assert set(_sources(index, f"{name}-sessions")) == {"2026-01-15|a"}
+
+
+@pytest.mark.parametrize("host", [None, ""])
+def test_should_fail_without_retry_in_one_sentence_if_the_connection_has_no_host(host: str | None) -> None:
+    connection = SimpleNamespace(host=host, port=9200, schema="", login="me", password="hidden")
+    with pytest.raises(AirflowFailException) as failure:
+        search.client(connection)
+    assert str(failure.value) == "the connection search has no host: add it, then run again"
 
 
 def test_should_refuse_a_column_that_it_has_no_type_for() -> None:

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pyarrow
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from pipelines import warehouse
 from pyarrow import parquet
 
@@ -236,7 +237,44 @@ def test_should_load_nothing_if_the_manifest_has_another_number_of_rows(connecti
     assert [fact[:2] for fact in _ask(connection, FACTS)] == [(DAY, 1)]
 
 
-def test_should_say_so_at_once_if_the_password_or_the_host_is_wrong(connection: Any) -> None:
+def test_should_leave_it_to_a_retry_if_the_server_is_away(connection: Any) -> None:
     connection.port = 1
     with pytest.raises(psycopg.OperationalError, match="refused"):
+        warehouse.connect(connection)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"host": None}, "the connection warehouse has no host: add it, then run again"),
+        ({"schema": "", "login": None}, "the connection warehouse has no schema, login: add it, then run again"),
+        ({"schema": "absent"}, 'the database of the connection warehouse refuses: database "absent" does not exist: correct'),
+        ({"login": "absent"}, "the database of the connection warehouse refuses: (role|password authentication).* correct"),
+    ],
+)
+def test_should_fail_without_retry_in_one_sentence_if_the_connection_is_wrong(
+    connection: Any, changes: dict[str, Any], sentence: str
+) -> None:
+    vars(connection).update({"password": "hidden"} | changes)
+    with pytest.raises(AirflowFailException, match=f"^{sentence}") as failure:
+        warehouse.connect(connection)
+    assert "hidden" not in str(failure.value) and "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ('FATAL:  password authentication failed for user "me"', 'password authentication failed for user "me"'),
+        ("fe_sendauth: no password supplied", "no password supplied"),
+    ],
+)
+def test_should_fail_without_retry_if_the_password_is_wrong(
+    connection: Any, monkeypatch: pytest.MonkeyPatch, words: str, reason: str
+) -> None:
+    # The server of the tests asks for no password.
+    def refuse(**_: Any) -> None:
+        raise psycopg.OperationalError(f'connection failed: connection to server at "127.0.0.1", port 5432 failed: {words}')
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    with pytest.raises(AirflowFailException, match=f"^the database of the connection warehouse refuses: {reason}: correct"):
         warehouse.connect(connection)
