@@ -7,6 +7,8 @@ A published partition is a relative symbolic link to a version that nothing writ
 A run writes into a folder of its own under output/.staging, moves it under .versions, and switches the link
 by one rename(2), which POSIX file systems, NFS among them, do at once. renameat2(RENAME_EXCHANGE) would need
 no link, but NFS refuses it. Names that begin with a dot are skipped by Spark, pyarrow and pandas.
+
+A version is removed once another is published: whoever reads one file after the other keeps it by `held`.
 """
 
 from __future__ import annotations
