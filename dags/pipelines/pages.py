@@ -4,7 +4,8 @@ Each page is a file of its own while it lasts, written whole or not at all. Once
 become the day's file by one rename; nobody sees half a day.
 
 Pages are of one moment if they tell the same total, hold as many orders, and carry the same X-Orders-Version. Of an API without
-that header, orders that moved from page to page are seen if one came twice; not if one was left out and another one was added.
+that header, an order that moved to a later page is seen because its id comes twice, whatever else of it changed; not seen is
+one that was left out if a new one came in its place.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def pull(client: httpx.Client, date: str, folder: Path, per_second: float, sleep
 def listing(
     client: httpx.Client, date: str, folder: Path, per_second: float, sleep: Callable[[float], None]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the pages of a day in their order; memory holds two of them.
+    """Yield the pages of a day in their order; memory holds two of them, and the ids of all orders of an API without a version.
 
     Raises:
         ApiError: see `page`.
@@ -105,16 +106,18 @@ def listing(
         _Changed: if the pages are not of one moment.
     """
     first = page(client, date, 1, folder, per_second, sleep)
-    found, before = 0, set[str]()
+    found, seen = 0, set[str]()
     for number in range(1, max(1, first["pages"]) + 1):
         one = first if number == 1 else page(client, date, number, folder, per_second, sleep)
         for name in ("total", "pages", "version"):
             if one.get(name) != first.get(name):
                 raise _Changed(f"page 1 told of {name} {first.get(name)}, page {number} of {one.get(name)}")
-        orders = {json.dumps(order, sort_keys=True) for order in one["orders"]}
-        if first.get("version") is None and not before.isdisjoint(orders):
-            raise _Changed(f"page {number} has an order of the page before")
-        found, before = found + len(one["orders"]), orders
+        if first.get("version") is None:
+            ids = _ids(one["orders"])
+            if not seen.isdisjoint(ids):
+                raise _Changed(f"page {number} has an order of a page before it")
+            seen |= ids
+        found += len(one["orders"])
         yield one
     if found != first["total"]:
         raise _Changed(f"{found} came, the API told of {first['total']}")
@@ -239,6 +242,11 @@ def _is_page(body: Any, number: int) -> bool:
     numbers = [body.get(name) for name in ("page", "pages", "total")]
     # More pages than orders would be asked for until the task's time is over.
     return all(type(one) is int for one in numbers) and numbers[0] == number and 0 <= numbers[1] <= max(1, numbers[2])
+
+
+def _ids(orders: list[Any]) -> set[str]:
+    # What has no id is no order: the Spark application sets it aside.
+    return {str(order["order_id"]) for order in orders if isinstance(order, dict) and order.get("order_id") is not None}
 
 
 def _seconds(text: str | None) -> float | None:

@@ -29,8 +29,8 @@ from urllib.parse import parse_qs, urlsplit
 
 #: page → how often it is answered by 500 first; pages that hang; pages that are cut off once; pages that are no JSON;
 #: a field that is left out of every order, and one of every page; how much larger `total` is from page 2 on; how many orders
-#: are gone before page 2, with as many new ones behind them (below 0: before them); whether there is a version; pages that
-#: come a byte at a time.
+#: are gone before page 2, with as many new ones behind them (below 0: before them); how many of the first ones have changed
+#: before page 2 and stand at the end; whether there is a version; pages that come a byte at a time.
 FAULTS: dict[str, Any] = {
     "errors": {},
     "hang": [],
@@ -40,6 +40,7 @@ FAULTS: dict[str, Any] = {
     "without": None,
     "grow": 0,
     "shift": 0,
+    "moved": 0,
     "version": True,
     "drip": [],
 }
@@ -71,7 +72,7 @@ def orders(day: str, number: int, seed: int = 7) -> list[dict[str, Any]]:
 
 
 @functools.lru_cache(maxsize=4)
-def listing(day: str, number: int, shift: int = 0) -> tuple[list[dict[str, Any]], str]:
+def listing(day: str, number: int, shift: int = 0, moved: int = 0) -> tuple[list[dict[str, Any]], str]:
     """Return a day's orders and their version.
 
     Args:
@@ -79,9 +80,11 @@ def listing(day: str, number: int, shift: int = 0) -> tuple[list[dict[str, Any]]
         number: how many orders.
         shift: how many of the first ones are gone, with as many new ones at the end; below 0, of the last ones, with as many
             new ones at the beginning.
+        moved: how many of those that are first then have another status and stand at the end.
     """
     more = orders(day, number + abs(shift))
     found = more[shift:] if shift >= 0 else more[number:] + more[: number + shift]
+    found = found[moved:] + [{**order, "status": "returned"} for order in found[:moved]]
     return found, hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
 
 
@@ -157,7 +160,8 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer(500, {"error": "something broke"})
         if page in faults["hang"]:
             time.sleep(3600)
-        found, version = listing(day, self.server.number, faults["shift"] if page > 1 else 0)
+        shift, moved = (faults["shift"], faults["moved"]) if page > 1 else (0, 0)
+        found, version = listing(day, self.server.number, shift, moved)
         total = len(found) + (faults["grow"] if page > 1 else 0)
         items = found[(page - 1) * size : page * size]
         if faults["missing"]:

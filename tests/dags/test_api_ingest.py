@@ -149,9 +149,11 @@ def test_should_refuse_orders_that_changed_while_they_were_read(api: Any, tmp_pa
     [
         ({"shift": 1}, "page 1 told of version .*, page 2 of"),
         ({"shift": -1}, "page 1 told of version .*, page 2 of"),
-        ({"shift": -1, "version": False}, "page 2 has an order of the page before"),
+        ({"moved": 1}, "page 1 told of version .*, page 2 of"),
+        ({"shift": -1, "version": False}, "page 2 has an order of a page before it"),
+        ({"moved": 1, "version": False}, "page 3 has an order of a page before it"),
     ],
-    ids=["one left out", "one twice", "one twice, without a version"],
+    ids=["left out", "twice", "changed and moved", "twice, without a version", "changed and moved, without a version"],
 )
 def test_should_refuse_pages_of_different_moments_with_the_same_total(
     api: Any, tmp_path: Path, faults: dict[str, Any], sentence: str
@@ -174,6 +176,21 @@ def test_should_refuse_kept_pages_if_the_orders_changed_between_two_tries(api: A
     with pytest.raises(RuntimeError, match="changed while they were read"):
         _pull(api, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_should_refuse_an_order_that_changed_and_moved_behind_pages_that_were_kept(api: Any, tmp_path: Path) -> None:
+    api.faults |= {"errors": {"3": 6}, "version": False}
+    with pytest.raises(RuntimeError, match="did not come in 6 tries"):
+        _pull(api, tmp_path)
+    api.faults |= {"moved": 1}
+    with pytest.raises(RuntimeError, match="changed while they were read: page 3 has an order of a page before it"):
+        _pull(api, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_should_take_orders_without_an_id_as_they_are(api: Any, tmp_path: Path) -> None:
+    api.faults |= {"missing": "order_id", "version": False}
+    assert len(_orders(_pull(api, tmp_path)[0])) == 250
 
 
 def test_should_go_on_behind_the_last_whole_page_if_it_is_killed(api: Any, tmp_path: Path) -> None:
@@ -329,6 +346,7 @@ TROUBLE = st.fixed_dictionaries(
         "garbage": st.lists(PAGE, max_size=1),
         "grow": st.integers(-1, 1),
         "shift": st.integers(-2, 2),
+        "moved": st.integers(0, 2),
     }
 )
 
