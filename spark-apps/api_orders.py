@@ -118,7 +118,8 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
         F.when(F.length("created_at") >= 19, F.col("created_at").try_cast("timestamp")).alias("created_at"),
         F.col("status"),
         F.col("amount").try_cast("decimal(12,2)").alias("amount"),
-        F.col("amount").try_cast("decimal(16,6)").alias("exact"),
+        # A cast rounds: an amount of more digits than money has is a mistake that nobody may hide.
+        F.col("amount").try_cast("decimal(38,18)").alias("exact"),
         F.col("currency"),
         F.col("line"),
         F.col("utf8"),

@@ -154,7 +154,8 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
         F.col("product_id"),
         F.col("category"),
         F.col("quantity").try_cast("int").alias("quantity"),
-        F.col("unit_price").try_cast("decimal(14,4)").alias("price"),
+        # A cast rounds: a price of more digits than money has is a mistake that nobody may hide.
+        F.col("unit_price").try_cast("decimal(38,18)").alias("price"),
         F.col("region"),
         F.col("channel"),
         F.col("line"),

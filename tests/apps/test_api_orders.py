@@ -33,7 +33,10 @@ GOOD = {
 BAD: dict[str, list[Any]] = {
     "not_json": ["{", "order_id;customer_id", '"text"'],
     "missing_value": [{**GOOD, "status": None}, {key: value for key, value in GOOD.items() if key != "amount"}, {"id": 1}],
-    "wrong_type": [{**GOOD, "order_id": "A-1"}, {**GOOD, "amount": "10.505"}, {**GOOD, "created_at": "yesterday"}],
+    "wrong_type": [
+        *({**GOOD, "order_id": "A-1"}, {**GOOD, "created_at": "yesterday"}),
+        *({**GOOD, "amount": amount} for amount in ("10.505", "10.5000001", "10.500000000000000001", 1e-07)),
+    ],
     "out_of_range": [{**GOOD, "amount": "-1"}],
     "wrong_date": [{**GOOD, "created_at": "2026-01-16T00:00:00+09:00"}],
 }

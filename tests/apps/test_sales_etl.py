@@ -54,6 +54,7 @@ BAD: dict[str, list[Any]] = {
         GOOD.replace(",2,", ",1.5,"),
         GOOD.replace("100.50", "N/A"),
         GOOD.replace("100.50", "100.505"),
+        GOOD.replace("100.50", "100.50001"),
         GOOD.replace("100.50", "99999999999.00"),
         GOOD.replace("100.50", "9999999999.9999"),
     ],
