@@ -215,6 +215,7 @@ def settle(
     main: str = "",
     key: Sequence[str] = (),
     files: int = 1,
+    confirm: Callable[[], None] = lambda: None,
     checks: Callable[[Mapping[str, DataFrame]], Mapping[str, Column]] | None = None,
 ) -> Rows:
     """Publish the rejected rows, then the good rows and what is computed from them.
@@ -233,6 +234,8 @@ def settle(
         key: columns that tell a row; of rows with the same key one is kept, the first in the order of all columns.
             Empty: every row is kept.
         files: how many Parquet files the main table has at most; each other table has one.
+        confirm: is called once every row has been read and before anything is published; what it raises passes through, so
+            that a source that is no file can be compared with what was read.
         checks: returns by a sentence what must hold for a table: `{"sessions: every session has a request": condition}`,
             a condition over all rows that is null or true for a good one; the part before the colon names the table.
 
@@ -259,6 +262,7 @@ def settle(
         rows = replace(rows, read=rows.read + frames.count(in_order))
         futures.wait(hashed)
         check_unchanged(job.inputs)
+        confirm()
         frames.write_rejects(frame, rows, judged_folder, stage / "quarantine")
         write_manifest(stage / "quarantine", manifest(spark, job, rows))
         quarantine = publish.publish(job.output, job.quarantine, stage / "quarantine")

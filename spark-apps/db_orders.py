@@ -17,7 +17,7 @@ import datetime as dt
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -84,7 +84,8 @@ def main(argv: Sequence[str]) -> None:
     """Extract a day, publish it and print one line of counts.
 
     Raises:
-        UserError: for a bad argument, a database that refuses, a table with other columns, too many rejected rows.
+        UserError: for a bad argument, a database that refuses, a table with other columns or without a key, too many
+            rejected rows.
         TemporaryError: if the database is away, drops a connection, or its rows change meanwhile.
     """
     parser = batch.parser("db_orders", __doc__)
@@ -126,9 +127,9 @@ def run(source: Source, date: dt.date, partitions: int, output: str, max_reject_
         max_reject_share: the largest tolerated share of rejected rows, 0 to 1.
 
     Raises:
-        UserError: if more rows are rejected, or the table has other columns.
+        UserError: if more rows are rejected, the table has other columns, or two rows have the same key; the day's old result
+            then stays.
         TemporaryError: if rows changed while they were read; the day's old result then stays.
-        RuntimeError: if two rows have the same key.
     """
     from pyspark.sql import Observation
 
@@ -138,22 +139,22 @@ def run(source: Source, date: dt.date, partitions: int, output: str, max_reject_
         before = fingerprint(spark, source, begin, end)
         notes = {"source": {"table": source.table, "from": begin, "until": end}, "fingerprint": before._asdict()}
         job = batch.Job("db_orders", f"date={date}", output, (), max_reject_share, notes)
+        check_keys(spark, source, begin, end)
         seen = Observation("read")
         # Each row is read from the database once, for both passes of what follows.
         rows = extract(spark, source, begin, end, before, partitions).persist()
         judged = transform(rows).observe(seen, *fingerprint_columns())
 
-        def tables(orders: DataFrame) -> dict[str, DataFrame]:
+        def confirm() -> None:
             read = Fingerprint(*(int(seen.get[name]) for name in ("rows", "keys", "times")), before.first, before.last)
             after = fingerprint(spark, source, begin, end)
             if not before == read == after:
                 raise TemporaryError(
                     f"rows changed while they were read, nothing is published: {before} before, {read} read, {after} after"
                 )
-            return by_status(orders)
 
         files = max(1, -(-before.rows // ROWS_PER_FILE))
-        return batch.settle(spark, job, judged, REASONS, tables, main="orders", files=files, checks=checks)
+        return batch.settle(spark, job, judged, REASONS, by_status, main="orders", files=files, confirm=confirm)
 
 
 def bounds(date: dt.date) -> tuple[str, str]:
@@ -198,6 +199,24 @@ def check_columns(spark: SparkSession, source: Source) -> None:
     ]
     if wrong:
         raise UserError(f"the table {source.table} has other columns than expected: {', '.join(wrong)}")
+
+
+def check_keys(spark: SparkSession, source: Source, begin: str, end: str) -> None:
+    """Check that the key tells the rows of an interval apart: of two rows with one key, none is known to be the right one.
+
+    Raises:
+        UserError: if it does not.
+    """
+    query = (
+        f"SELECT {KEY} FROM {source.table} WHERE {where(begin, end)} AND {KEY} IS NOT NULL "
+        f"GROUP BY {KEY} HAVING count(*) > 1 ORDER BY {KEY} LIMIT 1"
+    )
+    found = reader(spark, source, query).load().first()
+    if found is not None:
+        raise UserError(
+            f"the table {source.table} has {KEY} {found[0]} in more than one row, nothing is published: remove the rows that are "
+            f"wrong, or name a table or a view by --table in which {KEY} is unique"
+        )
 
 
 def fingerprint(spark: SparkSession, source: Source, begin: str, end: str) -> Fingerprint:
@@ -271,14 +290,6 @@ def by_status(orders: DataFrame) -> dict[str, DataFrame]:
 
     totals = F.count(F.lit(1)).alias("orders"), F.sum("amount").cast("decimal(18,2)").alias("amount")
     return {"by_status": orders.groupBy("status").agg(*totals)}
-
-
-def checks(written: Mapping[str, DataFrame]) -> dict[str, Column]:
-    """Return what must hold for the tables, see `batch.settle`: of two rows with one key, none is known to be the right one."""
-    from pyspark.sql import functions as F
-
-    orders = written["orders"]
-    return {f"orders: {KEY} tells the rows of the table apart": F.lit(orders.count() == orders.select(KEY).distinct().count())}
 
 
 def _words(error: BaseException | None) -> str:

@@ -205,14 +205,29 @@ def test_should_set_a_row_aside_whose_amount_is_no_number_and_take_the_largest_k
     assert [(row["order_id"], row["amount"]) for row in _orders(tmp_path)] == [(2**63 - 1, Decimal("2.00"))]
 
 
-def test_should_publish_nothing_if_the_key_does_not_tell_rows_apart(
+def test_should_say_in_a_sentence_that_the_key_does_not_tell_rows_apart_and_publish_nothing(
     on_shared_session: SparkSession, database: str, tmp_path: Path
 ) -> None:
     rows = "(1, 'C1', 'paid', 10, '2026-01-15T12:00:00Z'), (1, 'C1', 'paid', 99, '2026-01-15T13:00:00Z')"
     _ask(database, generate_orders.TABLE.replace(" PRIMARY KEY", ""), f"INSERT INTO orders VALUES {rows}")
-    with pytest.raises(RuntimeError, match="orders: order_id tells the rows of the table apart"):
+    with pytest.raises(UserError, match="the table orders has order_id 1 in more than one row, nothing is published"):
         _run(database, tmp_path)
-    assert not (tmp_path / RESULT).exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_should_set_rows_without_a_key_aside_however_many_there_are(
+    on_shared_session: SparkSession, database: str, tmp_path: Path
+) -> None:
+    rows = ", ".join(f"({key}, 'C1', 'paid', 10, '2026-01-15T12:00:00Z')" for key in ("NULL", "NULL", "1"))
+    table = generate_orders.TABLE.replace(" PRIMARY KEY", "").replace("NOT NULL", "")
+    _ask(database, table, f"INSERT INTO orders VALUES {rows}")
+    assert _run(database, tmp_path).rejects == {"missing_value": 2}
+
+
+def _published(output: Path) -> dict[str, bytes]:
+    """Every file that readers see, good rows and rejected ones, by its path."""
+    roots = (output / RESULT, output / "quarantine" / RESULT)
+    return {str(path): path.read_bytes() for root in roots for path in root.rglob("*") if path.is_file()}
 
 
 def _meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
@@ -243,7 +258,7 @@ def test_should_publish_nothing_if_rows_change_while_they_are_read(
     _meanwhile(monkeypatch, lambda: _ask(database, statement))
     with pytest.raises(TemporaryError, match="rows changed while they were read, nothing is published"):
         _run(database, tmp_path)
-    assert not (tmp_path / RESULT).exists()
+    assert _published(tmp_path) == {}
 
 
 def test_should_publish_nothing_if_the_database_drops_the_connection_while_it_is_read(
@@ -259,7 +274,7 @@ def test_should_publish_nothing_if_the_database_drops_the_connection_while_it_is
     ) as e:
         _main(monkeypatch, database, tmp_path, "--table", "slow", "--partitions", "2")
     assert "\n" not in str(e.value)
-    assert not (tmp_path / RESULT).exists()
+    assert _published(tmp_path) == {}
 
 
 def _cut(database: str) -> None:
