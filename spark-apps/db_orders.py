@@ -3,9 +3,15 @@
 SOURCE_URL=jdbc:postgresql://host/shop SOURCE_USER=shop SOURCE_PASSWORD=… \
 spark-submit db_orders.py --date 2026-01-15 --table orders --output /opt/airflow/output
 
-Reads   rows with midnight ≤ updated_at < midnight of the day after: the day is the watermark, so a run can come again
+Reads   rows with midnight ≤ updated_at < midnight of the day after
 Writes  <output>/db_orders/date=2026-01-15             orders, by_status
         <output>/quarantine/db_orders/date=2026-01-15  the rows that fail a check, with the reason
+The day is the watermark, and the table keeps one row an order: an order that changes again leaves its day for a later one. So
+a day that runs again later has fewer rows than were published of it. It is then refused and stays as it was, unless --replace
+takes the rows of now. A day that has as many rows or more, because some came late, is published anew: only their number is
+compared.
+A row is missed if its transaction commits after the run with an earlier updated_at, such as now(), which is the beginning of
+the transaction: have the source set updated_at at the commit, or the run start later than the longest transaction takes.
 Address, user and password come from the environment: they stand in no command line. Number, sum of keys and sum of times of
 the rows are asked before and after; if what was read has others, nothing is published. A mistake ends in one sentence and
 exit code 2, a database that is away or that changes meanwhile in one and exit code 75.
@@ -13,11 +19,14 @@ exit code 2, a database that is away or that changes meanwhile in one and exit c
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
+import json
 import os
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -84,14 +93,17 @@ def main(argv: Sequence[str]) -> None:
     """Extract a day, publish it and print one line of counts.
 
     Raises:
-        UserError: for a bad argument, a database that refuses, a table with other columns or without a key, too many
-            rejected rows.
+        UserError: for a bad argument, a database that refuses, a table with other columns or without a key, a published day
+            that had more rows, too many rejected rows.
         TemporaryError: if the database is away, drops a connection, or its rows change meanwhile.
     """
     parser = batch.parser("db_orders", __doc__)
     parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD, in Korean time")
     parser.add_argument("--table", default="orders", help="table or schema.table (%(default)s)")
     parser.add_argument("--partitions", type=int, default=4, help="connections that read at once (%(default)s)")
+    parser.add_argument(
+        "--replace", action=argparse.BooleanOptionalAction, default=False, help="publish a day again though it has fewer rows"
+    )
     options = parser.parse_args(argv)
     date = batch.parse_date(options.date)
     if not TABLE.fullmatch(options.table):
@@ -103,7 +115,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"{' and '.join(missing)} must be set in the environment")
     source = Source(*(os.environ[name] for name in ("SOURCE_URL", "SOURCE_USER", "SOURCE_PASSWORD")), options.table)
     try:
-        rows = run(source, date, options.partitions, options.output, options.max_reject_share)
+        rows = run(source, date, options.partitions, options.output, options.max_reject_share, options.replace)
     except (UserError, TemporaryError):
         raise
     except Exception as error:
@@ -116,7 +128,9 @@ def main(argv: Sequence[str]) -> None:
     print(f"db_orders: {date}: {rows}")
 
 
-def run(source: Source, date: dt.date, partitions: int, output: str, max_reject_share: float) -> batch.Rows:
+def run(
+    source: Source, date: dt.date, partitions: int, output: str, max_reject_share: float, replace: bool = False
+) -> batch.Rows:
     """Read the rows that changed on a day and publish them.
 
     Args:
@@ -125,10 +139,11 @@ def run(source: Source, date: dt.date, partitions: int, output: str, max_reject_
         partitions: how many connections read at once.
         output: the root of the published partitions.
         max_reject_share: the largest tolerated share of rejected rows, 0 to 1.
+        replace: whether the rows of now may take the place of more rows that were published of the day.
 
     Raises:
-        UserError: if more rows are rejected, the table has other columns, or two rows have the same key; the day's old result
-            then stays.
+        UserError: if more rows are rejected, the table has other columns, two rows have the same key, or more rows of the day
+            were published; the day's old result then stays.
         TemporaryError: if rows changed while they were read; the day's old result then stays.
     """
     from pyspark.sql import Observation
@@ -139,6 +154,8 @@ def run(source: Source, date: dt.date, partitions: int, output: str, max_reject_
         before = fingerprint(spark, source, begin, end)
         notes = {"source": {"table": source.table, "from": begin, "until": end}, "fingerprint": before._asdict()}
         job = batch.Job("db_orders", f"date={date}", output, (), max_reject_share, notes)
+        if not replace:
+            check_not_fewer(Path(output, job.result), before)
         check_keys(spark, source, begin, end)
         seen = Observation("read")
         # Each row is read from the database once, for both passes of what follows.
@@ -199,6 +216,28 @@ def check_columns(spark: SparkSession, source: Source) -> None:
     ]
     if wrong:
         raise UserError(f"the table {source.table} has other columns than expected: {', '.join(wrong)}")
+
+
+def check_not_fewer(partition: Path, now: Fingerprint) -> None:
+    """Check that a day that is published had no more rows than the database has of it now.
+
+    Args:
+        partition: where the day is, or will be, published.
+        now: the fingerprint of the day's rows.
+
+    Raises:
+        UserError: if it had.
+    """
+    try:
+        manifest = json.loads((partition / "_manifest.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    then = manifest["fingerprint"]["rows"]
+    if then > now.rows:
+        raise UserError(
+            f"{partition} stays as it is: it was published with {then} rows, and the database has {now.rows} of that day now, "
+            "because rows that changed again are in later days; --replace (in Airflow the param replace) takes the new ones"
+        )
 
 
 def check_keys(spark: SparkSession, source: Source, begin: str, end: str) -> None:

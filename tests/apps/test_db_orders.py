@@ -104,8 +104,8 @@ def _ask(database: str, *statements: str) -> None:
             connection.execute(statement.encode())
 
 
-def _run(database: str, output: Path, max_reject_share: float = 1) -> batch.Rows:
-    return db_orders.run(_source(database), DAY, 3, str(output), max_reject_share)
+def _run(database: str, output: Path, replace: bool = False) -> batch.Rows:
+    return db_orders.run(_source(database), DAY, 3, str(output), 1, replace)
 
 
 def _orders(output: Path) -> list[dict[str, Any]]:
@@ -228,6 +228,50 @@ def _published(output: Path) -> dict[str, bytes]:
     """Every file that readers see, good rows and rejected ones, by its path."""
     roots = (output / RESULT, output / "quarantine" / RESULT)
     return {str(path): path.read_bytes() for root in roots for path in root.rglob("*") if path.is_file()}
+
+
+def test_should_keep_a_published_day_if_orders_have_left_it_for_a_later_one_unless_told_to_replace_it(
+    on_shared_session: SparkSession, database: str, tmp_path: Path
+) -> None:
+    generate_orders.fill(database, "", [DAY], 50, 7)
+    _ask(database, "UPDATE orders SET status = 'lost' WHERE order_id % 10 = 3")
+    _run(database, tmp_path)
+    before = _published(tmp_path)
+    _ask(database, "UPDATE orders SET updated_at = updated_at + interval '3 days' WHERE order_id % 10 IN (3, 4)")
+    with pytest.raises(UserError, match=r"was published with 50 rows, and the database has 40 of that day now.* --replace"):
+        _run(database, tmp_path)
+    assert _published(tmp_path) == before
+    rows = _run(database, tmp_path, replace=True)
+    assert (rows.read, rows.rejected, len(_orders(tmp_path))) == (40, 0, 40)
+
+
+def test_should_publish_a_day_anew_if_rows_of_it_came_late(
+    on_shared_session: SparkSession, database: str, tmp_path: Path
+) -> None:
+    generate_orders.fill(database, "", [DAY], 20, 7)
+    _run(database, tmp_path)
+    _ask(database, "INSERT INTO orders SELECT order_id + 900000, customer_id, status, amount, updated_at FROM orders LIMIT 1")
+    assert _run(database, tmp_path).read == 21
+
+
+def test_should_compare_a_day_with_what_is_published_of_it_and_with_nothing_if_nothing_is(tmp_path: Path) -> None:
+    now = db_orders.Fingerprint(5, 15, 0, 1, 5)
+    db_orders.check_not_fewer(tmp_path, now)
+    (tmp_path / "_manifest.json").write_text(json.dumps({"fingerprint": now._asdict()}))
+    db_orders.check_not_fewer(tmp_path, now)
+    db_orders.check_not_fewer(tmp_path, now._replace(rows=6))
+    with pytest.raises(UserError, match=f"^{tmp_path} stays as it is: it was published with 5 rows, and the database has 4 of"):
+        db_orders.check_not_fewer(tmp_path, now._replace(rows=4))
+
+
+@pytest.mark.parametrize(("arguments", "replaces"), [([], False), (["--no-replace"], False), (["--replace"], True)])
+def test_should_replace_a_day_by_fewer_rows_only_if_told_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], replaces: bool
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(db_orders, "run", lambda *arguments: asked.append(arguments))
+    _main(monkeypatch, "postgresql://postgres@127.0.0.1:1/shop", tmp_path, *arguments)
+    assert asked == [(_source("postgresql://postgres@127.0.0.1:1/shop"), DAY, 4, str(tmp_path), 0.10, replaces)]
 
 
 def _meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:

@@ -61,6 +61,15 @@ def test_should_refuse_a_table_that_is_no_name(table: str) -> None:
         db_extract.dag.params.get_param("table").resolve(table)
 
 
+@pytest.mark.parametrize(("replace", "option"), [(False, "--no-replace"), (True, "--replace")])
+def test_should_replace_a_day_by_fewer_rows_only_if_the_param_says_so(replace: bool, option: str) -> None:
+    assert db_extract.dag.params["replace"] is False
+    task: Any = db_extract.dag.get_task("transform")
+    arguments = [one for one in task.application_args if isinstance(one, str)]
+    params = dict(db_extract.dag.params) | {"replace": replace}
+    assert task.render_template(arguments, {"params": params})[-1] == option
+
+
 def test_should_read_then_verify_then_announce() -> None:
     tasks = db_extract.dag.task_dict
     assert list(tasks) == ["find_day", "transform", "verify", "publish"]
