@@ -7,6 +7,7 @@ prepare → clean (bash) → publish, the asset csv_bash → remove, what prepar
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, Asset, Metadata, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
-from pipelines import applications, files, results
+from pipelines import applications, files, results, sales_frames
 from pipelines.defaults import DATA, DEFAULT_ARGS, OUTPUT, daily, date_param, day_of, due_within, reject_share_param
 from pipelines.failures import RefusedInputPolicy
 
@@ -41,16 +42,15 @@ with DAG(
 ) as dag:
 
     @task
-    def prepare() -> dict[str, str]:
-        """Return the run's day, its input file, and a folder that is this run's alone and that no reader looks into."""
+    def prepare() -> dict[str, Any]:
+        """Return the run's day, its input as it is now, and a folder that is this run's alone and that no reader looks into."""
         context = get_current_context()
         date = day_of(context)
-        with applications.refusals():
-            file = applications.load("inputs").look(f"{INPUT}/sales_{date}.csv")
+        file = sales_frames.look(date, INPUT)
         work = Path(OUTPUT) / ".work" / "csv_bash" / context["run_id"]
         os.umask(0o002)
         work.mkdir(parents=True, exist_ok=True)
-        return {"date": date, "input": file.path, "work": str(work)}
+        return {"date": date, "input": file.path, "work": str(work), "looked_at": dataclasses.asdict(file)}
 
     prepared = prepare()
 
@@ -68,8 +68,10 @@ with DAG(
     # END operator
 
     @task(outlets=[RESULT])
-    def publish(paths: dict[str, str], counts: dict[str, int]) -> Iterator[Metadata]:
+    def publish(paths: dict[str, Any], counts: dict[str, int]) -> Iterator[Metadata]:
         """Publish the rejected lines, then the cleaned file if not too many are rejected, and announce the file."""
+        with applications.refusals():
+            applications.load("inputs").check_unchanged([sales_frames.looked_at(paths["looked_at"])])
         read, rejected = counts["rows_read"], counts["rows_rejected"]
         if read != counts["rows_written"] + rejected + counts["rows_duplicate"]:
             raise ValueError(f"the counts do not add up, nothing is published: {counts}")
@@ -92,7 +94,7 @@ with DAG(
         yield Metadata(RESULT, results.announcement(manifest, f"{OUTPUT}/csv_bash/{partition}"))
 
     @task
-    def remove(paths: dict[str, str]) -> None:
+    def remove(paths: dict[str, Any]) -> None:
         """Remove the run's folder."""
         shutil.rmtree(paths["work"], ignore_errors=True)
 

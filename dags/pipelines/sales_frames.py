@@ -9,7 +9,7 @@ import contextlib
 import csv
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,6 +85,15 @@ def look(date: str, folder: str) -> Any:
     batch, sales_input = applications.load("batch"), applications.load("sales_input")
     with applications.refusals():
         return sales_input.check(folder, batch.parse_date(date))
+
+
+def looked_at(values: Mapping[str, Any]) -> Any:
+    """Return a file as `look` returned it.
+
+    Args:
+        values: its fields, small enough for an XCom: `dataclasses.asdict` of it.
+    """
+    return applications.load("sales_input").SalesFile(**values)
 
 
 def clean(path: str | Path, date: str, tally: Tally, rows: int = PIECE) -> Iterator[tuple[pandas.DataFrame, pandas.DataFrame]]:

@@ -128,13 +128,16 @@ def _counts(manifest: dict[str, Any]) -> dict[str, int]:
     return {name: count for name, count in manifest.items() if name.startswith("rows_")}
 
 
-def _published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float = 0.1) -> Any:
+def _prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float = 0.1) -> Any:
     use(monkeypatch, csv_bash, tmp_path)
-    work = tmp_path / "output/.work/csv_bash/run"
-    work.mkdir(parents=True)
-    done = _script(work, tmp_path / "data/sales" / f"sales_{DAY}.csv")
-    monkeypatch.setattr(csv_bash, "get_current_context", lambda: {"params": {"max_reject_share": limit}})
-    paths = {"date": DAY, "work": str(work)}
+    context = {"params": {"date": DAY, "max_reject_share": limit}, "run_id": "run"}
+    monkeypatch.setattr(csv_bash, "get_current_context", lambda: context)
+    # As an XCom hands it on.
+    return json.loads(json.dumps(_task("prepare")()))
+
+
+def _published(paths: Any) -> Any:
+    done = _script(Path(paths["work"]), paths["input"])
     return list(_task("publish")(paths, csv_bash.dag.get_task("clean").output_processor(done.stdout)))
 
 
@@ -142,7 +145,8 @@ def test_should_publish_both_files_with_a_manifest_and_announce_the_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "data/sales", *rows(DAY, 30), "1,2")
-    (metadata,) = _published(tmp_path, monkeypatch)
+    paths = _prepared(tmp_path, monkeypatch)
+    (metadata,) = _published(paths)
     assert metadata.extra["rows_read"] == 31 and metadata.extra["rows_rejected"] == 1
     result = tmp_path / "output/csv_bash" / f"date={DAY}"
     manifest = json.loads((result / "_manifest.json").read_text())
@@ -152,31 +156,49 @@ def test_should_publish_both_files_with_a_manifest_and_announce_the_counts(
     for path in result.iterdir():
         assert path.stat().st_mode & 0o777 == 0o664, path
     # Once more, as after a try that was killed at its end; then the folder goes.
-    list(_task("publish")({"date": DAY, "work": str(tmp_path / "output/.work/csv_bash/run")}, _counts(manifest)))
-    _task("remove")({"work": str(tmp_path / "output/.work/csv_bash/run")})
+    list(_task("publish")(paths, _counts(manifest)))
+    _task("remove")(paths)
     assert list((tmp_path / "output/.work/csv_bash").iterdir()) == []
 
 
 def test_should_publish_nothing_if_too_many_lines_are_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "data/sales", GOOD, "1;2", "3;4")
     with pytest.raises(AirflowFailException, match=r"2 of 3 lines are rejected, more than 50.00%"):
-        _published(tmp_path, monkeypatch, 0.5)
+        _published(_prepared(tmp_path, monkeypatch, 0.5))
     assert not (tmp_path / "output/csv_bash").exists()
     rejects = tmp_path / "output/quarantine/csv_bash" / f"date={DAY}" / "rejects.csv"
     assert len(rejects.read_text().splitlines()) == 2
 
 
-@pytest.mark.parametrize(("lines", "sentence"), [(None, "does not exist"), (b"", "is empty")], ids=["missing", "empty"])
-def test_should_fail_without_retry_before_the_script_if_there_is_no_input(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: bytes | None, sentence: str
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        (None, "does not exist: there is no folder"),
+        (HEADER.replace(",", ";"), "has the wrong header: expected order_id,.*; found order_id;"),
+        (HEADER.replace("unit_price", "price"), "has the wrong header: expected order_id,"),
+    ],
+    ids=["missing", "another delimiter", "another header"],
+)
+def test_should_fail_without_retry_before_the_script_if_the_file_is_missing_or_has_another_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: str | None, sentence: str
 ) -> None:
-    use(monkeypatch, csv_bash, tmp_path)
-    monkeypatch.setattr(csv_bash, "get_current_context", lambda: {"params": {"date": DAY}, "run_id": "run"})
-    if lines is not None:
-        write(tmp_path / "data/sales").write_bytes(lines)
-    with pytest.raises(AirflowFailException, match=f"^the input file .*sales_{DAY}.csv {sentence}$"):
-        _task("prepare")()
+    if header is not None:
+        write(tmp_path / "data/sales", GOOD.replace(",", ";"), header=header)
+    with pytest.raises(AirflowFailException, match=f"^the input file .*sales_{DAY}.csv {sentence}"):
+        _prepared(tmp_path, monkeypatch)
     assert not (tmp_path / "output").exists()
+
+
+def test_should_publish_nothing_if_the_file_grows_while_the_script_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path / "data/sales", *rows(DAY, 30))
+    paths = _prepared(tmp_path, monkeypatch)
+    with open(file, "a", encoding="utf-8") as growing:
+        growing.write(f"{GOOD}\n")
+    with pytest.raises(AirflowFailException, match=r"^the input file .* was changed while it was being read: run again$"):
+        _published(paths)
+    assert not (tmp_path / "output/csv_bash").exists() and not (tmp_path / "output/quarantine").exists()
 
 
 def test_should_remove_its_folder_whatever_becomes_of_the_run() -> None:
