@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
-from pipelines import files, sales_frames
+from pipelines import applications, files, sales_frames
 from pipelines.defaults import DATA, OUTPUT
 
 INPUT = f"{DATA}/sales"
@@ -22,13 +22,12 @@ def extract(date: str, folder: str = INPUT) -> dict[str, Any]:
         folder: where the daily files are.
 
     Returns:
-        date, path, bytes: small enough for an XCom; the rows stay in the file.
+        date, and looked_at: the file as it is now. Small enough for an XCom; the rows stay in the file.
 
     Raises:
         AirflowFailException: if it is missing, has another header or no rows.
     """
-    file = sales_frames.look(date, folder)
-    return {"date": date, "path": file.path, "bytes": file.bytes}
+    return {"date": date, "looked_at": dataclasses.asdict(sales_frames.look(date, folder))}
 
 
 def transform(source: dict[str, Any]) -> list[dict[str, Any]]:
@@ -41,25 +40,28 @@ def transform(source: dict[str, Any]) -> list[dict[str, Any]]:
         category, orders, items, revenue (a text with two decimals) of each category, by name.
 
     Raises:
-        AirflowFailException: if more than MAX_REJECT_SHARE of its rows are rejected: totals of the rest would be wrong.
-        RuntimeError: if the file is not the one that was looked at.
+        AirflowFailException: if more than MAX_REJECT_SHARE of its rows are rejected, as totals of the rest would be wrong, or
+            the file is no longer, before or after it is read, the one that was looked at.
     """
     import numpy
 
-    if Path(source["path"]).stat().st_size != source["bytes"]:
-        raise RuntimeError(f"{source['path']} was changed since it was looked at: run again")
+    inputs, file = applications.load("inputs"), sales_frames.looked_at(source["looked_at"])
+    with applications.refusals():
+        inputs.check_unchanged([file])
     tally = sales_frames.Tally()
     orders: dict[str, list[Any]] = {}
     items: Counter[str] = Counter()
     revenue: Counter[str] = Counter()
-    for good, _ in sales_frames.clean(source["path"], source["date"], tally):
+    for good, _ in sales_frames.clean(file.path, source["date"], tally):
         for name, rows in good.groupby("category"):
             orders.setdefault(name, []).append(rows["order_id"].unique())
             items[name] += int(rows["quantity"].sum())
             # As Python's numbers: the sum of a billion rows need not fit into 64 bits.
             revenue[name] += sum(rows["amount"].tolist())
-    tally.check(MAX_REJECT_SHARE, source["path"])
-    print(f"{source['path']}: {tally.counts()}")
+    with applications.refusals():
+        inputs.check_unchanged([file])
+    tally.check(MAX_REJECT_SHARE, file.path)
+    print(f"{file.path}: {tally.counts()}")
     return [
         {
             "category": name,

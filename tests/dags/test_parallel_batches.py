@@ -10,6 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from hypothesis import given
 from hypothesis import strategies as st
+from pipelines import sales_frames
 from sales_files import rows, use, write
 
 
@@ -44,6 +45,23 @@ def test_should_give_the_same_totals_in_many_tasks_and_in_one(root: Path) -> Non
     parallel = _call("combine", days, [_call("total", day) for day in reversed(days)])
     found = _call("compare", parallel, _call("in_one_task", days))
     assert sum(row["orders"] for row in found["totals"]) == 150
+
+
+@pytest.mark.parametrize(("task", "argument"), [("total", "2026-01-15"), ("in_one_task", ["2026-01-15"])])
+def test_should_fail_in_a_sentence_if_a_file_grows_while_it_is_read(
+    root: Path, monkeypatch: pytest.MonkeyPatch, task: str, argument: Any
+) -> None:
+    path = write(root / "data/sales", *rows("2026-01-15", 5))
+    pieces = sales_frames.pieces
+
+    def growing(*arguments: Any) -> Any:
+        yield from pieces(*arguments)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("one more\n")
+
+    monkeypatch.setattr(sales_frames, "pieces", growing)
+    with pytest.raises(AirflowFailException, match=r"sales_2026-01-15.csv was changed while it was being read: run again$"):
+        _call(task, argument)
 
 
 def test_should_name_the_day_and_add_up_nothing_if_one_task_failed(root: Path) -> None:

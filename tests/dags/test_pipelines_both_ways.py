@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from pipelines import totals
+from pipelines import sales_frames, totals
 from sales_files import DAY, GOOD, use, write
 
 
 def test_should_add_up_each_good_row_once(tmp_path: Path) -> None:
     path = write(tmp_path, *[GOOD] * 9, GOOD.replace("1,2026", "2,2026"), GOOD.replace("books", "toys"), "1,2")
-    assert totals.transform({"date": DAY, "path": str(path), "bytes": path.stat().st_size}) == [
+    assert totals.transform(totals.extract(DAY, str(path.parent))) == [
         {"category": "books", "orders": 2, "items": 4, "revenue": "402.00"},
         {"category": "toys", "orders": 1, "items": 2, "revenue": "201.00"},
     ]
@@ -22,20 +25,41 @@ def test_should_add_up_exactly_whatever_the_size_of_ids_and_amounts(tmp_path: Pa
     line = GOOD.replace("2,100.50", "9999,9999999999.99")
     bad = GOOD.replace(",2,", ",two,")
     path = write(tmp_path, *(line.replace("1,2026", f"{20260115 * 10**9 + one},2026") for one in range(1_000)), bad)
-    (row,) = totals.transform({"date": DAY, "path": str(path), "bytes": path.stat().st_size})
+    (row,) = totals.transform(totals.extract(DAY, str(path.parent)))
     assert (row["orders"], row["items"], row["revenue"]) == (1_000, 9_999_000, "99989999999900010.00")
 
 
 def test_should_fail_with_the_name_of_the_file_if_too_many_of_its_rows_are_bad(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD, "1;2", b"\x80\x00\xff")
     with pytest.raises(AirflowFailException, match=rf"2 of 3 rows were rejected .* see {path}$"):
-        totals.transform({"date": DAY, "path": str(path), "bytes": path.stat().st_size})
+        totals.transform(totals.extract(DAY, str(path.parent)))
 
 
-def test_should_refuse_a_file_that_changed_between_its_tasks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", ["grows", "goes", "other bytes"])
+def test_should_fail_without_retry_if_the_file_changed_between_its_tasks(tmp_path: Path, change: str) -> None:
     source = totals.extract(DAY, str(write(tmp_path, GOOD).parent))
-    write(tmp_path, GOOD, GOOD)
-    with pytest.raises(RuntimeError, match="was changed since it was looked at: run again"):
+    if change == "goes":
+        (tmp_path / f"sales_{DAY}.csv").unlink()
+    else:
+        path = write(tmp_path, *[GOOD.replace("books", "BOOKS")] * (2 if change == "grows" else 1))
+        os.utime(path, ns=(0, source["looked_at"]["modified_ns"] + (change == "other bytes")))
+    with pytest.raises(AirflowFailException, match=r"^the input file .* was (changed|removed) while it was being read"):
+        totals.transform(json.loads(json.dumps(source)))
+
+
+def test_should_give_no_totals_of_a_part_if_the_file_grows_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, GOOD)
+    source, pieces = totals.extract(DAY, str(tmp_path)), sales_frames.pieces
+
+    def growing(*arguments: Any) -> Any:
+        yield from pieces(*arguments)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(GOOD.replace("1,2026", "2,2026") + "\n")
+
+    monkeypatch.setattr(sales_frames, "pieces", growing)
+    with pytest.raises(AirflowFailException, match=r"was changed while it was being read: run again$"):
         totals.transform(source)
 
 
@@ -48,7 +72,7 @@ def test_should_publish_an_empty_table_for_a_file_without_good_rows(tmp_path: Pa
     use(monkeypatch, totals, tmp_path)
     monkeypatch.setattr(totals, "MAX_REJECT_SHARE", 1)
     path = write(tmp_path / "data/sales", "1,2")
-    found = totals.transform({"date": DAY, "path": str(path), "bytes": path.stat().st_size})
+    found = totals.transform(totals.extract(DAY, str(path.parent)))
     totals.load(found, DAY, "empty", str(tmp_path / "output"))
     assert (tmp_path / "output/empty" / f"date={DAY}" / "totals.csv").read_text().splitlines() == [
         "category,orders,items,revenue"
