@@ -49,7 +49,10 @@ with DAG(
         file = sales_frames.look(date, INPUT)
         work = Path(OUTPUT) / ".work" / "csv_bash" / context["run_id"]
         os.umask(0o002)
-        work.mkdir(parents=True, exist_ok=True)
+        try:
+            work.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AirflowFailException(f"the output folder {OUTPUT} cannot be written: {error.strerror}") from None
         return {"date": date, "input": file.path, "work": str(work), "looked_at": dataclasses.asdict(file)}
 
     prepared = prepare()

@@ -253,7 +253,7 @@ def check_replaceable(root: str | Path, partition: str) -> None:
     """
     link = Path(root) / partition
     # One look: between two, a run that withdraws the partition could take the link away.
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if stat.S_ISLNK(link.lstat().st_mode):
             return
         raise UserError(f"{link} was not published by this application: move it away, then run again")

@@ -27,14 +27,17 @@ def published(*results: str, output: str = OUTPUT) -> Iterator[tuple[Path, ...]]
         A folder for each result.
 
     Raises:
-        AirflowFailException: if something else has the name of a result.
+        AirflowFailException: if something else has the name of a result, or the output cannot be written.
+        UserError: if the disk is full, which a later try may not meet.
     """
-    publish = applications.load("publish")
+    batch, publish = applications.load("batch"), applications.load("publish")
     os.umask(0o002)
-    with applications.refusals():
-        for result in results:
-            publish.check_replaceable(output, result)
-    with publish.staging(output, results[0].replace("/", ".")) as stage:
+    with batch.disk_full_is_a_sentence(output), contextlib.ExitStack() as stack:
+        # Not the block that is yielded to: what it refuses is its own.
+        with applications.refusals():
+            for result in results:
+                publish.check_replaceable(output, result)
+            stage = stack.enter_context(publish.staging(output, results[0].replace("/", ".")))
         folders = tuple(stage / str(number) for number in range(len(results)))
         for folder in folders:
             folder.mkdir()

@@ -189,6 +189,15 @@ def test_should_fail_without_retry_before_the_script_if_the_file_is_missing_or_h
     assert not (tmp_path / "output").exists()
 
 
+def test_should_fail_without_retry_in_a_sentence_if_its_folder_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "data/sales", GOOD)
+    (tmp_path / "output").write_text("a file")
+    with pytest.raises(AirflowFailException, match="^the output folder .*/output cannot be written: Not a directory$"):
+        _prepared(tmp_path, monkeypatch)
+
+
 def test_should_publish_nothing_if_the_file_grows_while_the_script_reads_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
