@@ -8,6 +8,7 @@ What goes, by age at the run's day, which a param sets for each kind:
     uploads     <data>/quarantine/D, what file_arrival has refused, by the time it was refused
     failures    <output>/failures, the summaries of failed tasks
     logs        <logs>/dag_id=…/run_id=…, unless the chart's log groomer was faster
+    work        <output>/.work/dag_id/run_id, the files of a run that could not remove them
     leftovers   what killed runs left in <output>/.staging and .versions, at any age
 Never: the newest partition of a dataset, what publish.py has not published or has no manifest, what a link leads to.
 
@@ -47,7 +48,7 @@ def small_files(today: dt.date) -> dict[str, dict[str, int]]:
 
 with DAG(
     dag_id="maintenance",
-    description="Retention of results, quarantine, summaries and logs, and compaction of small files",
+    description="Retention of results, quarantine, summaries, logs and leftovers, and compaction of small files",
     doc_md=__doc__,
     # The data interval is the day before, as for the daily DAGs: Saturday.
     schedule=CronTriggerTimetable(

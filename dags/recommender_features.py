@@ -44,7 +44,9 @@ with DAG(
         """Return the day of the run: the param's, or the newest that the asset's events tell of."""
         context = get_current_context()
         events: dict[Any, Any] = context.get("triggering_asset_events") or {}
-        announced = [event.extra["partition"].partition("=")[2] for found in events.values() for event in found]
+        # An event that somebody made by hand need not tell a day.
+        extras = [event.extra or {} for found in events.values() for event in found]
+        announced = [str(extra.get("partition", "")).partition("=")[2] for extra in extras]
         date = context["params"]["date"] or max(announced, default="")
         if not date:
             raise AirflowFailException('no event of clickstream_daily tells a day: give it one, such as {"date": "2026-01-15"}')

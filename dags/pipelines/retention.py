@@ -1,7 +1,8 @@
 """What is old enough to go: the decision is a pure function, and each kind of thing has one way to be found and one to go.
 
 Only what is certainly ours is looked at: a partition that publish.py has published, with its manifest; a refused upload with its
-reason; a failure's summary; the logs of a run. Links are never followed, and nothing outside of the folders given is touched.
+reason; a failure's summary; the logs of a run, and the folder that it worked in. Links are never followed, and nothing outside of
+the folders given is touched.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from zoneinfo import ZoneInfo
 from pipelines import applications
 
 #: What can go, and after how many days unless a run says otherwise. Task logs go earlier where the chart's log groomer is on.
-KINDS = {"partitions": 400, "quarantine": 90, "uploads": 90, "failures": 30, "logs": 30}
+KINDS = {"partitions": 400, "quarantine": 90, "uploads": 90, "failures": 30, "logs": 30, "work": 1}
 #: Kinds of which the newest of each dataset stays, however old it is.
 DATASETS = ("partitions", "quarantine")
 _REASON = ".reason.txt"
@@ -101,6 +102,7 @@ def find(kind: str, roots: Roots) -> list[Item]:
         "uploads": lambda: _uploads(roots.data),
         "failures": lambda: _failures(roots.output),
         "logs": lambda: _logs(roots.logs),
+        "work": lambda: _work(roots.output),
     }
     return sorted(finders[kind](), key=lambda item: item.path)
 
@@ -147,8 +149,19 @@ def _logs(logs: Path) -> Iterator[Item]:
     for dag in _folders(logs):
         for run in _folders(dag):
             if dag.name.startswith("dag_id=") and run.name.startswith("run_id="):
-                newest = max(map(_written, (run, *_tree(run))), default=_written(run))
-                yield Item("logs", str(run.relative_to(logs)), newest, _bytes(run), run)
+                yield _of_run("logs", run, logs)
+
+
+def _work(output: Path) -> Iterator[Item]:
+    """Yield the folders that runs work in: each is removed by its own run, unless that one was killed."""
+    for dag in _folders(output / ".work"):
+        for run in _folders(dag):
+            yield _of_run("work", run, output)
+
+
+def _of_run(kind: str, run: Path, root: Path) -> Item:
+    newest = max(map(_written, (run, *_tree(run))))
+    return Item(kind, str(run.relative_to(root)), newest, _bytes(run), run)
 
 
 def remove(item: Item, roots: Roots) -> bool:
@@ -166,7 +179,7 @@ def remove(item: Item, roots: Roots) -> bool:
     """
     if item.kind in DATASETS:
         return bool(applications.load("publish").withdraw(roots.output, item.entry))
-    if item.kind == "logs":
+    if item.kind in ("logs", "work"):
         if not item.entry.is_dir():
             return False
         shutil.rmtree(item.entry)

@@ -22,8 +22,11 @@ DAY = "2026-01-15"
 DAYS = {"window_days": 14, "validation_days": 2}
 
 
-def _check_input(monkeypatch: pytest.MonkeyPatch, date: str | None, *announced: str, refuse: bool = False) -> Any:
-    events = [SimpleNamespace(extra={"partition": f"date={day}"}) for day in announced]
+def _check_input(
+    monkeypatch: pytest.MonkeyPatch, date: str | None, *announced: str, refuse: bool = False, by_hand: Any = ()
+) -> Any:
+    extras = [*by_hand, *({"partition": f"date={day}"} for day in announced)]
+    events = [SimpleNamespace(extra=extra) for extra in extras]
     context = {"params": {"date": date, **DAYS}, "triggering_asset_events": {"clickstream_daily": events}}
 
     def check(*arguments: Any) -> None:
@@ -154,6 +157,14 @@ def test_should_take_the_newest_day_that_was_announced_or_the_params(monkeypatch
 def test_should_fail_if_nothing_says_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AirflowFailException, match="no event of clickstream_daily tells a day: give it one"):
         _check_input(monkeypatch, None)
+
+
+@pytest.mark.parametrize("extra", [None, {}, {"from_rest_api": True}, {"partition": None}, {"partition": "2026-01-15"}])
+def test_should_fail_in_a_sentence_if_an_event_made_by_hand_tells_no_day(monkeypatch: pytest.MonkeyPatch, extra: Any) -> None:
+    with pytest.raises(AirflowFailException, match="no event of clickstream_daily tells a day: give it one"):
+        _check_input(monkeypatch, None, by_hand=[extra])
+    assert _check_input(monkeypatch, None, "2026-01-14", by_hand=[extra]) == "2026-01-14"
+    assert _check_input(monkeypatch, "2026-01-10", by_hand=[extra]) == "2026-01-10"
 
 
 def test_should_skip_the_first_days_of_a_window_but_fail_if_somebody_asked_for_one(monkeypatch: pytest.MonkeyPatch) -> None:

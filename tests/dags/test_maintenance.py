@@ -183,6 +183,22 @@ def test_should_delete_old_summaries_and_logs_with_their_empty_folders(roots: Ro
     assert sorted(path.name for path in roots.logs.iterdir()) == ["dag_id=dag", "dag_processor"]
 
 
+def test_should_delete_the_working_folders_that_killed_runs_left_once_they_are_older_than_a_day(
+    roots: Roots, tmp_path: Path
+) -> None:
+    work = roots.output / ".work" / "csv_bash"
+    for run, age in (("old", 2), ("yesterday", 1), ("working", 2)):
+        _age(_write(work / run / "clean.csv", age).parent, age)
+    _write(work / "working" / ".clean_csv.x" / "lines", 0)
+    _write(tmp_path / "outside" / "file", 900)
+    (work / "link").symlink_to(tmp_path / "outside")
+    planned = _task("plan")
+    assert planned["kinds"]["work"] == {"kept": 2, "deleted": 1, "bytes": 4}
+    assert _task("delete", planned)["work"]["deleted"] == 1
+    assert sorted(path.name for path in work.iterdir()) == ["link", "working", "yesterday"]
+    assert (tmp_path / "outside" / "file").exists()
+
+
 def test_should_keep_the_logs_of_a_run_that_was_cleared_and_ran_again(roots: Roots) -> None:
     first = _write(roots.logs / "dag_id=dag" / "run_id=r" / "task_id=t" / "attempt=1.log", 99)
     _write(first.with_name("attempt=2.log"), 1)
@@ -280,7 +296,7 @@ def test_should_report_a_table_of_what_has_gone_and_what_was_compacted(roots: Ro
     counts = _task("report", planned, deleted)
     assert counts["partitions"]["deleted"] == 1 and counts["leftovers"]["deleted"] == 1
     assert (counts["small files"]["kept"], counts["small files"]["deleted"]) == (1, 2)
-    table = capsys.readouterr().out.splitlines()[-8:]
+    table = capsys.readouterr().out.splitlines()[-9:]
     assert table[0].split() == ["kind", "kept", "deleted", "bytes", "freed"]
     assert table[1].split()[:3] == ["partitions", "1", "1"] and len({len(line) for line in table}) == 1
 
