@@ -22,16 +22,16 @@ def extract(ti: Any) -> None:
 
 
 def transform(ti: Any) -> None:
-    """Add up the file and hand over the totals."""
+    """Add up the file, set its bad rows aside, and hand over the totals."""
     source = ti.xcom_pull(task_ids="extract", key="source")
-    ti.xcom_push(key="totals", value=totals.transform(source))
+    ti.xcom_push(key="totals", value=totals.transform(source, "classic_pipeline"))
 
 
 def load(ti: Any) -> str:
     """Publish the totals and return where: a returned value is an XCom too, under the key return_value."""
     source = ti.xcom_pull(task_ids="extract", key="source")
     found = ti.xcom_pull(task_ids="transform", key="totals")
-    return totals.load(found, source["date"], "classic_pipeline")
+    return totals.load(found, source, "classic_pipeline")
 
 
 with DAG(

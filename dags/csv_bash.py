@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ with DAG(
     @task
     def prepare() -> dict[str, Any]:
         """Return the run's day, its input as it is now, and a folder that is this run's alone and that no reader looks into."""
-        context = get_current_context()
+        began, context = time.time(), get_current_context()
         date = day_of(context)
         file = sales_frames.look(date, INPUT)
         work = Path(OUTPUT) / ".work" / "csv_bash" / context["run_id"]
@@ -53,7 +54,8 @@ with DAG(
             work.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise AirflowFailException(f"the output folder {OUTPUT} cannot be written: {error.strerror}") from None
-        return {"date": date, "input": file.path, "work": str(work), "looked_at": dataclasses.asdict(file)}
+        looked_at = dataclasses.asdict(file)
+        return {"date": date, "began": began, "input": file.path, "looked_at": looked_at, "work": str(work)}
 
     prepared = prepare()
 
@@ -74,7 +76,7 @@ with DAG(
     def publish(paths: dict[str, Any], counts: dict[str, int]) -> Iterator[Metadata]:
         """Publish the rejected lines, then the cleaned file if not too many are rejected, and announce the file."""
         with applications.refusals():
-            applications.load("inputs").check_unchanged([sales_frames.looked_at(paths["looked_at"])])
+            inputs = files.described(sales_frames.looked_at(paths["looked_at"]))
         read, rejected = counts["rows_read"], counts["rows_rejected"]
         if read != counts["rows_written"] + rejected + counts["rows_duplicate"]:
             raise ValueError(f"the counts do not add up, nothing is published: {counts}")
@@ -85,7 +87,7 @@ with DAG(
         # Copies, so that a try after one that was killed finds both files.
         with files.published(f"quarantine/csv_bash/{partition}") as (quarantine,):
             shutil.copyfile(work / "rejects.csv", quarantine / "rejects.csv")
-            files.write_manifest(quarantine, entries)
+            files.write_manifest(quarantine, entries, inputs, paths["began"])
         if rejected > limit * read:
             raise AirflowFailException(
                 f"{rejected} of {read} lines are rejected, more than {limit:.2%}: see {OUTPUT}/quarantine/csv_bash/{partition}"
@@ -93,7 +95,7 @@ with DAG(
         with files.published(f"csv_bash/{partition}") as (result,):
             shutil.copyfile(work / "clean.csv", result / f"sales_{paths['date']}.csv")
             (result / "_SUCCESS").touch()
-            manifest: dict[str, Any] = files.write_manifest(result, entries)
+            manifest: dict[str, Any] = files.write_manifest(result, entries, inputs, paths["began"])
         yield Metadata(RESULT, results.announcement(manifest, f"{OUTPUT}/csv_bash/{partition}"))
 
     @task

@@ -8,12 +8,13 @@ transform → verify → publish, the asset csv_transform. The right tool up to 
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, Asset, Metadata, get_current_context, task
-from pipelines import applications, files, results, sales_frames
+from pipelines import files, results, sales_frames
 from pipelines.defaults import DATA, DEFAULT_ARGS, OUTPUT, daily, date_param, day_of, due_within, reject_share_param
 
 if TYPE_CHECKING:
@@ -36,24 +37,24 @@ def transform(max_reject_share: float | str, day: str | None = None) -> dict[str
     Raises:
         AirflowFailException: if the file is missing or has another header, or too many of its rows are rejected; the rejected
             rows are published then, and the old result stays.
+        UserError: if the file changes while it is read, or the disk is full.
     """
+    began = time.time()
     date, limit = day or day_of(get_current_context()), float(max_reject_share)
     source, tally = sales_frames.look(date, INPUT), sales_frames.Tally()
     result, quarantine = f"csv_transform/date={date}", f"quarantine/csv_transform/date={date}"
     known = {"name": "csv_transform", "partition": f"date={date}", "max_reject_share": limit}
     with files.published(result) as (folder,):
         with files.published(quarantine) as (aside,):
-            with open(folder / f"sales_{date}.csv", "w", encoding="utf-8") as good, open(aside / "rejects.jsonl", "wb") as bad:
-                for number, (clean, rejected) in enumerate(sales_frames.clean(source.path, date, tally)):
+            with open(folder / f"sales_{date}.csv", "w", encoding="utf-8") as good:
+                for number, clean in enumerate(sales_frames.good_rows(source.path, date, tally, aside)):
                     texts = clean.assign(**{name: clean[name].map(sales_frames.money) for name in ("unit_price", "amount")})
                     texts.to_csv(good, index=False, header=not number, date_format="%Y-%m-%dT%H:%M:%SZ")
-                    rejected.to_json(bad, orient="records", lines=True, force_ascii=False)
-            applications.load("inputs").check_unchanged([source])
-            known["inputs"] = [source.described()]
-            files.write_manifest(aside, known | tally.counts())
+            inputs = files.described(source)
+            files.write_manifest(aside, known | tally.counts(), inputs, began)
         counts = tally.check(limit, f"{OUTPUT}/{quarantine}")
         (folder / "_SUCCESS").touch()
-        return files.write_manifest(folder, known | counts)
+        return files.write_manifest(folder, known | counts, inputs, began)
 
 
 with DAG(

@@ -33,14 +33,14 @@ with DAG(
         return totals.extract(day_of(get_current_context()))
 
     @task
-    def transform(source: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return the totals of the file."""
-        return totals.transform(source)
+    def transform(source: dict[str, Any]) -> dict[str, Any]:
+        """Add up the file, set its bad rows aside, and return the totals."""
+        return totals.transform(source, "taskflow_pipeline")
 
     @task
-    def load(found: list[dict[str, Any]], source: dict[str, Any]) -> str:
+    def load(found: dict[str, Any], source: dict[str, Any]) -> str:
         """Publish the totals and return where."""
-        return totals.load(found, source["date"], "taskflow_pipeline")
+        return totals.load(found, source, "taskflow_pipeline")
 
     source = extract()
     load(transform(source), source)  # type: ignore[arg-type]  # an XComArg stands for the value

@@ -339,13 +339,12 @@ def manifest(spark: SparkSession, job: Job, rows: Rows, written: bool = False) -
     }
 
 
-def software(spark: SparkSession) -> dict[str, str]:
-    """Return the versions that made a result: of the image, the git revision it was built from, and Spark."""
+def software(spark: SparkSession | None = None) -> dict[str, str]:
+    """Return the versions that made a result: of the image, the git revision it was built from, and Spark if it was used."""
     return {
         "airspark": os.environ.get("AIRSPARK_VERSION", "unknown"),
         "revision": os.environ.get("AIRSPARK_REVISION", "unknown"),
-        "spark": spark.version,
-    }
+    } | ({"spark": spark.version} if spark else {})
 
 
 def write_manifest(folder: Path, entries: Mapping[str, Any]) -> None:
@@ -355,7 +354,7 @@ def write_manifest(folder: Path, entries: Mapping[str, Any]) -> None:
         folder: the finished folder; files of the tables in it are named by their path below it.
         entries: what `manifest` returns.
     """
-    paths = sorted(folder.rglob("part-*"))
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name[0] not in "._"]
     files = [
         {"name": str(path.relative_to(folder)), "bytes": path.stat().st_size}
         | ({"rows": frames.footer(path).num_rows} if path.suffix == ".parquet" else {})

@@ -11,7 +11,6 @@ the action (none) and after it. RDDs do not exist over Spark Connect; there, use
 from __future__ import annotations
 
 import csv
-import json
 import os
 import re
 import sys
@@ -23,10 +22,12 @@ import errors
 import inputs
 import publish
 from errors import UserError
+from frames import Rows
+from inputs import InputFile
 
 if TYPE_CHECKING:
-    from pyspark import SparkContext
     from pyspark.rdd import RDD
+    from pyspark.sql import SparkSession
 
 WORD = re.compile(r"\w+(?:['’]\w+)*")
 NAME = re.compile(r"[\w.-]{1,80}")
@@ -36,7 +37,7 @@ def main(argv: Sequence[str]) -> None:
     """Count the words of a text and publish them.
 
     Raises:
-        UserError: for a bad argument, a missing or empty file, a session over Spark Connect.
+        UserError: for a bad argument, a missing, empty or changing file, a session over Spark Connect, a full disk.
     """
     parser = batch.Parser(prog="wordcount", description=(__doc__ or "").splitlines()[0])
     source = parser.add_mutually_exclusive_group(required=True)
@@ -52,12 +53,13 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"--slices {options.slices}: at least one")
     if os.environ.get("SPARK_REMOTE"):
         raise UserError("there are no RDDs over Spark Connect: submit to a master, or use a DataFrame")
+    files: tuple[InputFile, ...] = ()
     if options.input and "*" in options.input:
-        inputs.find(os.path.dirname(options.input), os.path.basename(options.input))
+        files = inputs.find(os.path.dirname(options.input), os.path.basename(options.input))
     elif options.input:
-        inputs.look(options.input)
+        files = (inputs.look(options.input),)
     with batch.session() as spark, batch.disk_full_is_a_sentence(options.output):
-        run(spark.sparkContext, options.text, options.input, options.slices, options.output, options.name)
+        run(spark, options.text, files, options.slices, options.output, options.name)
 
 
 # START rdd
@@ -70,27 +72,35 @@ def words(lines: RDD[str]) -> RDD[tuple[str, int]]:
 # END rdd
 
 
-def run(context: SparkContext, text: str | None, path: str | None, slices: int, output: str, name: str) -> dict[str, int]:
-    """Count the words of a text or of files and publish them.
+def run(spark: SparkSession, text: str | None, files: Sequence[InputFile], slices: int, output: str, name: str) -> dict[str, int]:
+    """Count the words of a text or of files and publish them. The rows that its manifest counts are the lines.
 
     Args:
-        context: Spark's.
+        spark: the session, a classic one.
         text: the text, or None.
-        path: the files, if there is no text.
+        files: the files, if there is no text.
         slices: partitions of the RDD.
         output: the root of the results.
         name: the result's name.
 
     Returns:
         looked_at_before and looked_at_after the action, words (all of them), distinct.
+
+    Raises:
+        UserError: if a file changes while it is read.
     """
+    job, context = batch.Job("wordcount", f"name={name}", output, tuple(files)), spark.sparkContext
     looked_at = context.accumulator(0)
 
     def look(line: str) -> str:
         looked_at.add(1)
         return line
 
-    source = context.parallelize(text.split("."), slices) if text is not None else context.textFile(path or "", slices)
+    source = (
+        context.parallelize(text.split("."), slices)
+        if text is not None
+        else context.textFile(",".join(file.path for file in files), slices)
+    )
     counts = words(source.map(look))
     lineage = (counts.toDebugString() or b"").decode()
     print(f"the lineage, of which nothing has run:\n{lineage}\nlines looked at before the action: {looked_at.value}")
@@ -105,16 +115,17 @@ def run(context: SparkContext, text: str | None, path: str | None, slices: int, 
         "distinct": len(found),
     }
     os.umask(0o002)
-    with publish.staging(output, f"wordcount.{name}") as stage:
+    with publish.staging(output, job.result.replace("/", ".")) as stage:
         folder = stage / "result"
         folder.mkdir()
         with open(folder / "words.csv", "w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("word", "count"), *found])
         (folder / "lineage.txt").write_text(lineage + "\n", encoding="utf-8")
         (folder / "_SUCCESS").touch()
-        manifest = {"partition": f"name={name}", "rows_written": len(found), **result}
-        (folder / "_manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-        publish.publish(output, f"wordcount/name={name}", folder)
+        rows = Rows(read=looked_at.value, rejects={}, written=looked_at.value)
+        batch.write_manifest(folder, batch.manifest(spark, job, rows, written=True) | result)
+        inputs.check_unchanged(files)
+        publish.publish(output, job.result, folder)
     return result
 
 

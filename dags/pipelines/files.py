@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,18 +65,40 @@ def held(result: str, output: str = OUTPUT) -> Iterator[Path]:
         yield folder
 
 
-def write_manifest(folder: Path, entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Write _manifest.json beside the files of a folder, with what is given and the bytes of each file.
+def described(*inputs: Any) -> list[dict[str, Any]]:
+    """Return what a manifest says of files that have been read: path, bytes, sha256.
+
+    Args:
+        inputs: the files as they were looked at before.
+
+    Raises:
+        UserError: if one is another one now.
+    """
+    found = [file.described() for file in inputs]
+    applications.load("inputs").check_unchanged(inputs)
+    return found
+
+
+def write_manifest(folder: Path, entries: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]], began: float) -> dict[str, Any]:
+    """Write _manifest.json beside the files of a folder: what is given, the seconds, the versions, the bytes of each file.
 
     Args:
         folder: where the files are.
-        entries: what is known of them.
+        entries: what is known of them: name, partition, the counts of rows, and more.
+        inputs: what `described` returns of the files that they were made of.
+        began: when the run looked at its inputs, in seconds since 1970.
 
     Returns:
         What was written.
     """
     files = [{"name": path.name, "bytes": path.stat().st_size} for path in sorted(folder.iterdir()) if path.name[0] not in "._"]
-    versions = {name: os.environ.get(f"AIRSPARK_{name.upper()}", "unknown") for name in ("version", "revision")}
-    manifest = {**entries, "files": files, "bytes": sum(int(file["bytes"]) for file in files), "versions": versions}
+    manifest = {
+        **entries,
+        "inputs": list(inputs),
+        "seconds": round(time.time() - began, 1),
+        "versions": applications.load("batch").software(),
+        "files": files,
+        "bytes": sum(int(file["bytes"]) for file in files),
+    }
     (folder / "_manifest.json").write_text(json.dumps(manifest, indent=2, default=str) + "\n", encoding="utf-8")
     return manifest

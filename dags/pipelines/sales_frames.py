@@ -123,6 +123,22 @@ def clean(path: str | Path, date: str, tally: Tally, rows: int = PIECE) -> Itera
             yield kept.loc[~copies, [*COLUMNS, "amount"]], rejected
 
 
+def good_rows(path: str | Path, date: str, tally: Tally, aside: Path) -> Iterator[pandas.DataFrame]:
+    """Yield the good rows of each piece of a file, and write the rejected ones as JSON lines.
+
+    Args:
+        path: the CSV file.
+        date: the day that every order must be of.
+        tally: counts the rows.
+        aside: the folder for rejects.jsonl.
+    """
+    with open(aside / "rejects.jsonl", "wb") as bad:
+        for good, rejected in clean(path, date, tally):
+            if len(rejected):
+                rejected.to_json(bad, orient="records", lines=True, force_ascii=False)
+            yield good
+
+
 def pieces(path: str | Path, rows: int = PIECE) -> Iterator[pandas.DataFrame]:
     """Read a file in pieces.
 

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import inputs
 import pytest
 import wordcount
 from errors import UserError
@@ -30,7 +31,7 @@ def _words(folder: Path) -> dict[str, int]:
 
 
 def test_should_look_at_nothing_before_the_action_and_at_every_line_after(spark: SparkSession, tmp_path: Path) -> None:
-    result = wordcount.run(spark.sparkContext, TEXT, None, 2, str(tmp_path), "demo")
+    result = wordcount.run(spark, TEXT, (), 2, str(tmp_path), "demo")
     assert (result["looked_at_before"], result["looked_at_after"]) == (0, 4)
     folder = tmp_path / "wordcount" / "name=demo"
     assert _words(folder) == {"to": 2, "be": 2, "or": 1, "not": 1, "that's": 1, "the": 1, "question": 1, "밤이": 1, "깊다": 1}
@@ -38,18 +39,40 @@ def test_should_look_at_nothing_before_the_action_and_at_every_line_after(spark:
     # From the result back to its source: what was reduced, the shuffle before it, the lines.
     order = [lineage.index(rdd) for rdd in ("PythonRDD", "ShuffledRDD", "ParallelCollectionRDD")]
     assert order == sorted(order)
-    assert json.loads((folder / "_manifest.json").read_text())["words"] == 11
+    manifest = json.loads((folder / "_manifest.json").read_text())
+    assert (manifest["name"], manifest["partition"], manifest["words"], manifest["inputs"]) == ("wordcount", "name=demo", 11, [])
+    assert (manifest["rows_read"], manifest["rows_written"], manifest["rows_rejected"], manifest["rows_duplicate"]) == (
+        4,
+        4,
+        0,
+        0,
+    )
+    assert {file["name"] for file in manifest["files"]} == {"words.csv", "lineage.txt"}
+    assert manifest["bytes"] == sum((folder / name).stat().st_size for name in ("words.csv", "lineage.txt"))
+    assert manifest["seconds"] >= 0 and set(manifest["versions"]) == {"airspark", "revision", "spark"}
 
 
 def test_should_load_files_and_give_the_same_bytes_on_any_number_of_partitions(spark: SparkSession, tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / f"{number}.txt").write_text(f"{TEXT}\n" * (number + 1), encoding="utf-8")
-    found = []
+    files, found = inputs.find(str(tmp_path), "*.txt"), []
     for slices in (1, 5):
-        wordcount.run(spark.sparkContext, None, str(tmp_path / "*.txt"), slices, str(tmp_path / "out"), "files")
+        wordcount.run(spark, None, files, slices, str(tmp_path / "out"), "files")
         found.append((tmp_path / "out/wordcount/name=files/words.csv").read_bytes())
     assert found[0] == found[1]
     assert _words(tmp_path / "out/wordcount/name=files")["be"] == 12
+    manifest = json.loads((tmp_path / "out/wordcount/name=files/_manifest.json").read_text())
+    assert (manifest["rows_read"], manifest["inputs"]) == (6, [file.described() for file in files])
+
+
+def test_should_publish_nothing_if_a_file_was_changed_since_it_was_looked_at(spark: SparkSession, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    file = inputs.look(path)
+    path.write_text(TEXT * 2, encoding="utf-8")
+    with pytest.raises(UserError, match="was changed while it was being read: run again"):
+        wordcount.run(spark, None, (file,), 1, str(tmp_path / "out"), "changed")
+    assert not (tmp_path / "out/wordcount").exists()
 
 
 @settings(max_examples=10, deadline=None)

@@ -40,6 +40,7 @@ def test_should_write_typed_columns_and_the_amount_for_everybody_of_the_group(ro
     assert (first["order_id"], first["quantity"], first["unit_price"], first["amount"]) == ("1", "2", "100.50", "201.00")
     assert (first["ordered_at"], first["region"], second["category"]) == ("2026-01-15T01:00:00Z", "서울", "toys, games")
     assert (manifest["rows_read"], manifest["rows_written"], manifest["rows_rejected"]) == (2, 2, 0)
+    assert (root / "output" / QUARANTINE / "rejects.jsonl").read_bytes() == b""
     file = root / "output" / RESULT / f"sales_{DAY}.csv"
     assert stat.S_IMODE(file.stat().st_mode) == 0o664
     assert not any(path.stat().st_mode & stat.S_IWOTH for path in (root / "output").rglob("*") if not path.is_symlink())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -53,9 +54,39 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Real:
     return Real(root / "output", json.loads(last), logs)
 
 
+TOTALS = ("classic_pipeline", "taskflow_pipeline")
+RESULTS = (*TOTALS, "csv_transform", "csv_bash")
+
+
+@pytest.mark.parametrize("name", [*RESULTS, *(f"quarantine/{name}" for name in (*RESULTS, "parallel_batches"))])
+def test_should_tell_in_each_manifest_of_what_how_long_and_by_which_version_it_was_made(real: Real, name: str) -> None:
+    folder = real.output / name / f"date={DAY}"
+    manifest = json.loads((folder / "_manifest.json").read_text())
+    assert (manifest["name"], manifest["partition"]) == (name.rpartition("/")[2], f"date={DAY}")
+    source = real.output.parent / "data/sales" / f"sales_{DAY}.csv"
+    content = source.read_bytes()
+    described = {"path": str(source), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    assert manifest["inputs"] == [described]
+    counts = [manifest[f"rows_{count}"] for count in ("read", "written", "rejected", "duplicate")]
+    assert counts[0] == 312 == sum(counts[1:]) and counts[2] == sum(manifest["rejects_by_reason"].values()) > 0
+    assert 0 <= manifest["seconds"] < 600 and set(manifest["versions"]) == {"airspark", "revision"}
+    found = {path.name: path.stat().st_size for path in folder.iterdir() if path.name[0] != "_"}
+    assert {file["name"]: file["bytes"] for file in manifest["files"]} == found
+    assert manifest["bytes"] == sum(found.values())
+
+
+@pytest.mark.parametrize("name", [*TOTALS, "csv_transform", "parallel_batches"])
+def test_should_set_each_rejected_row_aside_with_its_reason(real: Real, name: str) -> None:
+    rejects = (real.output / "quarantine" / name / f"date={DAY}" / "rejects.jsonl").read_text().splitlines()
+    assert [(row["reason"], row["line"]) for row in map(json.loads, rejects)] == [
+        ("wrong_columns", "1,2"),
+        ("wrong_date", GOOD.replace("-15T", "-14T")),
+    ]
+
+
 def test_should_give_the_same_bytes_both_ways(real: Real) -> None:
     assert {state for name in ("classic", "taskflow") for state in real.states[name].values()} == {"success"}
-    classic, taskflow = (real.output / name / f"date={DAY}" / "totals.csv" for name in ("classic_pipeline", "taskflow_pipeline"))
+    classic, taskflow = (real.output / name / f"date={DAY}" / "totals.csv" for name in TOTALS)
     assert classic.read_bytes() == taskflow.read_bytes()
     lines = classic.read_text().splitlines()
     assert lines[0] == "category,orders,items,revenue"
