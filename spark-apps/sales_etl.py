@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,12 +88,13 @@ def without_header(lines: DataFrame, header: str) -> DataFrame:
     return lines.where((F.col("value") != F.lit(header)) & (F.col("value") != F.lit("")))
 
 
-def plain(rows: pyarrow.Table, date: dt.date) -> tuple[pyarrow.Array, pyarrow.Table]:
+def plain(rows: pyarrow.Table, date: dt.date, zone: str = batch.TIME_ZONE) -> tuple[pyarrow.Array, pyarrow.Table]:
     """Tell which rows are plainly in order, and type them: for the common case, what `transform` does for any.
 
     Args:
         rows: the columns of sales_input.COLUMNS as texts.
-        date: the day that every order must be of, in Korean time.
+        date: the day that every order must be of.
+        zone: the time zone of the day.
 
     Returns:
         A true for each row that `transform` would give no reason to reject, as far as that is certain by the look of its
@@ -103,18 +105,18 @@ def plain(rows: pyarrow.Table, date: dt.date) -> tuple[pyarrow.Array, pyarrow.Ta
     import pyarrow as pa
     from pyarrow import compute as pc
 
+    midnight = dt.datetime.combine(date, dt.time(), ZoneInfo(zone))
     patterns = {
         "order_id": "^[0-9]{1,18}$",
-        "ordered_at": f"^{date}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\+09:00$",
+        "ordered_at": f"^{date}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]{re.escape(midnight.isoformat()[19:])}$",
         "quantity": "^[1-9][0-9]{0,3}$",
         "unit_price": "^[0-9]{1,9}(\\.[0-9]{1,2})?$",
     }
     looks_right = [pc.match_substring_regex(rows[name], pattern) for name, pattern in patterns.items()]
     given = [pc.greater(pc.binary_length(rows[name]), 0) for name in rows.column_names if name not in patterns]
     in_order = functools.reduce(pc.and_, [*looks_right, *given])
-    # In 1988 there was a summer time.
-    midnight = dt.datetime.combine(date, dt.time(), ZoneInfo("Asia/Seoul"))
-    if {midnight.utcoffset(), (midnight + dt.timedelta(days=1)).utcoffset()} != {dt.timedelta(hours=9)}:
+    # Of a day on which summer time begins or ends, Spark judges every line.
+    if midnight.utcoffset() != (midnight + dt.timedelta(days=1)).utcoffset():
         in_order = pc.and_(in_order, False)
     rows = rows.filter(in_order)
     quantity = rows["quantity"].cast(pa.int32())

@@ -35,6 +35,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from pipelines import applications
+from pipelines.defaults import TIME_ZONE
 
 WORKING = ".working"
 #: An upload is taken once it has not changed for this long, in seconds.
@@ -47,7 +48,6 @@ UNFINISHED = (".part", ".tmp")
 
 _NAME = re.compile(r"sales_(\d{4}-\d{2}-\d{2})(?!\d).*\.csv(\.gz)?", re.DOTALL)
 _RESULT = ".result.json"
-_ZONE = ZoneInfo("Asia/Seoul")
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ def _handle_one(data: Path, folder: Path) -> Outcome | None:
         # Its writer went on after it was claimed.
         time.sleep(SETTLE_SECONDS)
         before = _upload(file.name, file.lstat())
-    written = dt.datetime.fromtimestamp(before.modified_ns / 1e9, _ZONE).date().isoformat()
+    written = dt.datetime.fromtimestamp(before.modified_ns / 1e9, ZoneInfo(TIME_ZONE)).date().isoformat()
     outcome = Outcome(folder.name, harmless(file.name), day_of_name(file.name) or written)
     try:
         outcome = _accepted(data, folder, file, before, outcome)

@@ -21,13 +21,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipelines import applications
+from pipelines.defaults import TIME_ZONE
 
 #: What can go, and after how many days unless a run says otherwise. Task logs go earlier where the chart's log groomer is on.
 KINDS = {"partitions": 400, "quarantine": 90, "uploads": 90, "failures": 30, "logs": 30, "work": 1}
 #: Kinds of which the newest of each dataset stays, however old it is.
 DATASETS = ("partitions", "quarantine")
 _REASON = ".reason.txt"
-_ZONE = ZoneInfo("Asia/Seoul")
 _PARTITION = re.compile(r"date=(\d{4}-\d{2}-\d{2})")
 
 
@@ -223,7 +223,7 @@ def _written(path: Path) -> dt.date:
         seconds = path.lstat().st_mtime
     except FileNotFoundError:
         return dt.date.min
-    return dt.datetime.fromtimestamp(seconds, _ZONE).date()
+    return dt.datetime.fromtimestamp(seconds, ZoneInfo(TIME_ZONE)).date()
 
 
 def _bytes(folder: Path) -> int:

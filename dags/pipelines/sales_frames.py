@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import applications
+from pipelines.defaults import TIME_ZONE
 
 if TYPE_CHECKING:
     import pandas
@@ -26,7 +27,6 @@ PIECE = 50_000
 #: Memory for the lines that have been seen, in KiB; those that do not fit go to a temporary file.
 SEEN_KIB = 32_768
 MAX_QUANTITY = 9_999
-TIME_ZONE = "Asia/Seoul"
 _WHOLE = r"\s*[+-]?[0-9]{1,19}\s*"
 _PRICE = r"\s*([+-]?)([0-9]{1,10}|(?=\.[0-9]))(?:\.([0-9]{0,2})0*)?\s*"
 _ZONE = r"(?:Z|[+-][0-9]{2}:?[0-9]{2})\s*$"

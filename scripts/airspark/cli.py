@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.markup import escape
@@ -43,7 +42,6 @@ from airspark.project import BUILD, ENGINE_STATE, LOGS, Failure, cluster_name
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-ZONE = ZoneInfo("Asia/Seoul")
 #: What the start of a demo found decides which budget counts; seconds.
 BUDGETS = {"cold": 25 * 60, "images there, no cluster": 4 * 60, "cluster up": 90}
 IDLE_GIB = 4.0
@@ -150,7 +148,7 @@ def demo_command(
     """Run the daily ETL on generated sales and show its result."""
     started = time.monotonic()
     console.next_command = "make demo"
-    day = demo.parse_date(date) if date else (datetime.now(ZONE) - timedelta(days=1)).date().isoformat()
+    day = demo.parse_date(date) if date else (datetime.now(backfill.ZONE) - timedelta(days=1)).date().isoformat()
     count, number = positive("ROWS", rows), positive("SEED", seed)
     files = values_files(values)
     state = starting_state()
@@ -180,7 +178,7 @@ def backfill_command(
             return backfill.stop(airflow, dag)
     if not dag:
         raise Failure("DAG is missing", backfill.EXAMPLE)
-    days = backfill.parse_range(first, last, datetime.now(ZONE))
+    days = backfill.parse_range(first, last, datetime.now(backfill.ZONE))
     count = positive("PARALLEL", parallel)
     _need_engine()
     with airflow_api.connect() as airflow:

@@ -107,6 +107,13 @@ def test_should_take_no_short_way_on_a_day_when_clocks_are_put_forward(tmp_path:
     assert sales_etl.plain(row, day)[0].to_pylist() == [False]
 
 
+@pytest.mark.parametrize(("at", "plain"), [("12:00:00+02:00", True), ("12:00:00+01:00", False), ("12:00:00+09:00", False)])
+def test_should_take_the_short_way_for_times_with_the_days_own_offset_in_another_zone(at: str, plain: bool) -> None:
+    table = pyarrow.table(dict(zip(sales_input.COLUMNS, [[field] for field in FIELDS], strict=True)))
+    row = table.set_column(1, "ordered_at", [[f"{DAY.replace(month=7)}T{at}"]])
+    assert sales_etl.plain(row, DAY.replace(month=7), "Europe/Berlin")[0].to_pylist() == [plain]
+
+
 def _write(folder: Path, *columns: list[int]) -> list[Path]:
     folder.mkdir()
     paths = [folder / f"part-{number:05d}.parquet" for number in range(len(columns))]

@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import maintenance
 import pyarrow
@@ -57,7 +58,7 @@ def _write(path: Path, days_ago: int, text: str = "text") -> Path:
 
 
 def _age(path: Path, days_ago: int) -> None:
-    at = dt.datetime.combine(TODAY - dt.timedelta(days=days_ago), dt.time(12), retention._ZONE).timestamp()
+    at = dt.datetime.combine(TODAY - dt.timedelta(days=days_ago), dt.time(12), ZoneInfo(defaults.TIME_ZONE)).timestamp()
     os.utime(path, (at, at), follow_symlinks=False)
 
 

@@ -145,3 +145,12 @@ def test_should_explain_every_target_in_the_help() -> None:
     text = subprocess.run(["make", "help"], capture_output=True, text=True, cwd=ROOT, check=True).stdout
     for target in ("demo", "test", "check", "up", "ui", "status", "logs", "down", "doctor", "test-fast"):
         assert re.search(rf"make {target} +\S", text), target
+
+
+def test_should_begin_a_day_at_the_same_moment_in_schedules_applications_and_commands() -> None:
+    places = ("dags/pipelines/defaults.py", "spark-apps/batch.py", "scripts/airspark/backfill.py")
+    found = {
+        place: re.findall(r'ZONE = (?:ZoneInfo\()?"([^"]+)"', (ROOT / place).read_text(encoding="utf-8")) for place in places
+    }
+    assert len({tuple(zones) for zones in found.values()}) == 1, found
+    assert all(len(zones) == 1 for zones in found.values()), found
