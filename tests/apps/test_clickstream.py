@@ -291,13 +291,14 @@ def test_should_keep_the_old_result_if_the_keys_of_the_events_changed(on_shared_
     assert _hashes(tmp_path / RESULT) == before
 
 
-def test_should_read_a_file_once_if_it_was_uploaded_twice_and_count_its_compressed_copy_as_duplicates(
+def test_should_read_a_file_once_if_it_was_uploaded_twice_or_packed_and_count_what_else_comes_again_as_duplicates(
     on_shared_session: SparkSession, tmp_path: Path
 ) -> None:
     for name in ("clicks_2026-01-15.jsonl", "clicks_2026-01-15 (1).jsonl", "clicks_2026-01-15.jsonl.gz"):
         _write(tmp_path / "clicks", GOOD, name=name)
+    _write(tmp_path / "clicks", GOOD, GOOD, name="clicks_2026-01-15.more.jsonl.gz")
     rows = _run(tmp_path / "clicks", tmp_path)
-    assert (rows.read, rows.written, rows.duplicates) == (2, 1, 1)
+    assert (rows.read, rows.written, rows.duplicates) == (3, 1, 2)
 
 
 @pytest.mark.parametrize("name", ["clickstream", "generate_clicks"])

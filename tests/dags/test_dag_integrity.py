@@ -127,7 +127,7 @@ def test_should_end_each_try_and_tell_of_each_failure(path: Path) -> None:
 def test_should_wait_in_no_pool_that_the_chart_does_not_make(path: Path) -> None:
     values = yaml.safe_load((ROOT / "charts/airspark/values.yaml").read_text(encoding="utf-8"))
     pools = {task.partial_kwargs.get("pool") if task.is_mapped else task.pool for task in _dag(path).tasks}
-    assert pools <= {"default_pool", *values["airflow"]["pools"]}
+    assert pools <= {None, "default_pool", *values["airflow"]["pools"]}
     applications = [task for task in _dag(path).tasks if isinstance(task, spark.SparkSubmitOperator)]
     assert {task.pool for task in applications} <= {spark.POOL}
 
