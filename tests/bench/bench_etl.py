@@ -19,10 +19,10 @@ import sys
 import tempfile
 import uuid
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import yaml
-from bench_spark import half
 from report import figure, write
 
 from airspark import demo, engine, tools
@@ -198,13 +198,13 @@ def main(repeat: int, sizes: list[int], levers: bool) -> int:
                 figures[f"{size} MB, {name}: speed"] = figure(kinds["speed"], "MB/s")
                 figures[f"{size} MB, {name}: rows"] = figure([one / 1000 for one in kinds["rows"]], "thousand rows/s")
                 figures[f"{size} MB, {name}: peak of the driver or process"] = figure(kinds["peak"], "MB")
-            peaks[size] = half(found[WATCHED]["executors"])
+            peaks[size] = median(found[WATCHED]["executors"])
             figures[f"{size} MB, cluster: peak of an executor"] = figure(found[WATCHED]["executors"], "MB")
             for base in ("plain", "local[2]", "duckdb", "pandas"):
                 if base in found:
-                    ratios[f"{size} MB: cluster / {base}"] = half(found["cluster"]["wall"]) / half(found[base]["wall"])
+                    ratios[f"{size} MB: cluster / {base}"] = median(found["cluster"]["wall"]) / median(found[base]["wall"])
             for name in [f"cluster, {lever}" for lever in LEVERS if levers]:
-                ratios[f"{size} MB: {name} / cluster"] = half(found[name]["wall"]) / half(found["cluster"]["wall"])
+                ratios[f"{size} MB: {name} / cluster"] = median(found[name]["wall"]) / median(found["cluster"]["wall"])
     finally:
         kubectl("delete", "configmap", CONFIGMAP, "--namespace", NAMESPACE)
         kubectl("exec", "--namespace", NAMESPACE, WORKER, "--", "rm", "-rf", SITE)

@@ -19,10 +19,11 @@ import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import yaml
-from report import figure, percentile, write
+from report import figure, write
 
 from airspark import demo, engine, images
 from airspark.cluster import answers, kubectl
@@ -182,11 +183,6 @@ def cleaner(*folders: str) -> dict[str, Any]:
     return body
 
 
-def half(values: list[float]) -> float:
-    """Return the median."""
-    return percentile(values, 0.5)
-
-
 def main(repeat: int, parts: list[str], levers: bool, megabytes: int) -> int:
     """Measure the parts and write the report."""
     engine.find()
@@ -204,12 +200,12 @@ def main(repeat: int, parts: list[str], levers: bool, megabytes: int) -> int:
             if name in found:
                 shown = "small job" if name == "airspark" else f"small job, {name}"
                 for kind in ("wall", "cpu", "session"):
-                    ratios[f"{shown}: {kind} / plain"] = half(found[name][kind]) / half(found["plain"][kind])
+                    ratios[f"{shown}: {kind} / plain"] = median(found[name][kind]) / median(found["plain"][kind])
     if "convert" in parts:
         found = measure_convert(repeat, megabytes)
         for name, kinds in found.items():
             figures[f"convert {megabytes} MB, {name}: wall"] = figure(kinds["wall"])
-        ratios["convert: cluster / local[2]"] = half(found["cluster"]["wall"]) / half(found["local[2]"]["wall"])
+        ratios["convert: cluster / local[2]"] = median(found["cluster"]["wall"]) / median(found["local[2]"]["wall"])
     if "size" in parts:
         size = images.size(IMAGES["spark"])
         figures["image"] = figure([size / 1e6], "MB")

@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import yaml
@@ -253,22 +254,17 @@ def main(repeat: int, levers: bool) -> int:
             figures[f"{name}: {what}, first queued to last ended"] = figure(samples[f"{kind} wall"])
     ours, usual = found[AIRSPARK.name], found[USUAL.name]
     ratios = {
-        "row p50 / usual": half(ours["row wait"]) / half(usual["row wait"]),
+        "row p50 / usual": median(ours["row wait"]) / median(usual["row wait"]),
         "row p95 / usual": percentile(ours["row wait"], 0.95) / percentile(usual["row wait"], 0.95),
-        "row wall / usual": half(ours["row wall"]) / half(usual["row wall"]),
-        "fan-out wall / usual": half(ours["fan wall"]) / half(usual["fan wall"]),
-        "row p50 / bare pod": half(ours["row wait"]) / half(bare),
+        "row wall / usual": median(ours["row wall"]) / median(usual["row wall"]),
+        "fan-out wall / usual": median(ours["fan wall"]) / median(usual["fan wall"]),
+        "row p50 / bare pod": median(ours["row wait"]) / median(bare),
     }
     for setup in setups[1:-1]:
-        ratios[f"{setup.name}: row p50 / usual"] = half(found[setup.name]["row wait"]) / half(usual["row wait"])
-        ratios[f"{setup.name}: fan-out wall / usual"] = half(found[setup.name]["fan wall"]) / half(usual["fan wall"])
+        ratios[f"{setup.name}: row p50 / usual"] = median(found[setup.name]["row wait"]) / median(usual["row wait"])
+        ratios[f"{setup.name}: fan-out wall / usual"] = median(found[setup.name]["fan wall"]) / median(usual["fan wall"])
     write("tasks", repeat, figures, ratios, GOALS)
     return 0
-
-
-def half(samples: list[float]) -> float:
-    """Return the median."""
-    return percentile(samples, 0.5)
 
 
 if __name__ == "__main__":
