@@ -29,8 +29,9 @@ DEFAULT_ARGS: dict[str, Any] = {
 def daily(hour: int = 0, minute: int = 0) -> CronTriggerTimetable:
     """Return the schedule of a daily DAG: at that time, for the day before.
 
-    Without a start date, switching the DAG on runs nothing before that time. Airflow would run the last one otherwise if it is
-    less than a tenth of a day ago.
+    Without a start date, switching a new DAG on runs nothing before that time. Airflow would run the last one otherwise if it is
+    less than a tenth of a day ago. A DAG that ran before, by schedule or in a backfill, runs its last due day when it is
+    switched on.
 
     Args:
         hour: 0 to 23, in TIME_ZONE.

@@ -314,6 +314,7 @@ def run(airflow: Airflow, dag_id: str, days: Range, parallel: int, rerun: bool) 
         parallel = 1
     backfill, planned = start(airflow, body(dag_id, days, parallel, rerun), days)
     if backfill and was_paused:
+        say(f"{dag_id} is switched on meanwhile: Airflow may run its last due day too.")
         # The runs of a paused DAG, a backfill's too, stay queued.
         airflow.call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from conftest import make, on_worker
 from dag_runs import OUTPUT, end, log_of, manifest_of, runs_since, start, why
 from spark import wait
 
+from airspark import backfill
 from airspark.airflow_api import Airflow
 
 pytestmark = pytest.mark.long
@@ -29,10 +30,11 @@ def airflow_with_days(airflow: Airflow) -> Iterator[Airflow]:
     airflow.call("PATCH", "/dags/recommender_features", json={"is_paused": True})
 
 
-def instances(airflow: Airflow, dag: str, task: str, since: set[str]) -> list[dict[str, Any]]:
-    """The instances of a task in the runs that were not there before."""
-    runs = [run["dag_run_id"] for run in runs_since(airflow, dag, since)]
-    return [airflow.call("GET", f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}") for run in runs]
+def instances(airflow: Airflow, dag: str, task: str) -> list[dict[str, Any]]:
+    """The instances of a task in the runs of those days."""
+    days = backfill.Range(date.fromisoformat(DAYS[0]), date.fromisoformat(DAYS[-1]))
+    found = backfill.runs(airflow, dag, days).values()
+    return [airflow.call("GET", f"/dags/{dag}/dagRuns/{run['dag_run_id']}/taskInstances/{task}") for run in found]
 
 
 def at_once(tasks: list[dict[str, Any]]) -> int:
@@ -44,7 +46,7 @@ def at_once(tasks: list[dict[str, Any]]) -> int:
 def test_should_run_days_in_their_order_if_each_reads_those_before(airflow_with_days: Airflow) -> None:
     airflow = airflow_with_days
     before = {run["dag_run_id"] for run in runs_since(airflow, "recommender_features", set())}
-    done = make("backfill", "DAG=clickstream_behaviour", *RANGE, "PARALLEL=4")
+    done = make("backfill", "DAG=clickstream_behaviour", *RANGE, "PARALLEL=4", "RERUN=1")
     assert done.returncode == 0, done.stdout + done.stderr
     for number, day in enumerate(DAYS):
         assert manifest_of(f"clickstream/date={day}")["history"] == DAYS[:number]
@@ -59,12 +61,11 @@ def test_should_run_days_in_their_order_if_each_reads_those_before(airflow_with_
 
 def test_should_run_days_at_the_same_time_within_the_pool(airflow_with_days: Airflow) -> None:
     airflow = airflow_with_days
-    before = {run["dag_run_id"] for run in runs_since(airflow, "etl_daily", set())}
-    done = make("backfill", "DAG=etl_daily", *RANGE, "PARALLEL=4")
+    done = make("backfill", "DAG=etl_daily", *RANGE, "PARALLEL=4", "RERUN=1")
     assert done.returncode == 0, done.stdout + done.stderr
     for day in DAYS:
         assert manifest_of(f"sales/date={day}")["rows_read"] == ROWS
-    tasks = instances(airflow, "etl_daily", "transform", before)
+    tasks = instances(airflow, "etl_daily", "transform")
     assert len(tasks) == len(DAYS) and {one["pool"] for one in tasks} == {"spark"}
     assert at_once(tasks) == 2
 
