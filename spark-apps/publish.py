@@ -74,7 +74,9 @@ def staging(root: str | Path, label: str) -> Iterator[Path]:
         base.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(base)
         folder, lock = _own_folder(base, label)
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise
         raise UserError(f"the output folder {root} cannot be written: {error.strerror}") from None
     try:
         yield folder

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowFailException
+
 from pipelines import connections
 
 if TYPE_CHECKING:
@@ -64,14 +66,23 @@ def load(search: OpenSearch, folder: Path, name: str, day: str, tables: Mapping[
         The documents of each table.
 
     Raises:
+        AirflowFailException: if the index refuses the login; a retry would not mend that.
         ValueError: if the index rejects documents, or has not as many as there are rows; readers then keep the old ones.
     """
+    from opensearchpy.exceptions import AuthenticationException, AuthorizationException
+
     counts = {}
-    for table, key in tables.items():
-        alias = f"{name}-{table}"
-        index = f"{alias}-{day}-{folder.name.lower()}-{secrets.token_hex(4)}"
-        counts[table] = fill(search, index, folder / table, key, day)
-        switch(search, alias, f"{alias}-{day}-*", index)
+    try:
+        for table, key in tables.items():
+            alias = f"{name}-{table}"
+            index = f"{alias}-{day}-{folder.name.lower()}-{secrets.token_hex(4)}"
+            counts[table] = fill(search, index, folder / table, key, day)
+            switch(search, alias, f"{alias}-{day}-*", index)
+    except (AuthenticationException, AuthorizationException) as error:
+        raise AirflowFailException(
+            f"the index of the connection {CONNECTION} refuses its login (HTTP {error.status_code}): correct it, or let it make "
+            f"indices {name}-*, then run again"
+        ) from None
     return counts
 
 

@@ -5,6 +5,7 @@ The SQL is in dags/sql. A load that is killed, or whose connection drops, leaves
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -94,12 +95,13 @@ def load(database: psycopg.Connection[Any], folder: Path, date: str) -> dict[str
         rows and revenue of the day, as the warehouse has them after the load.
 
     Raises:
+        AirflowFailException: if the connection's user may not do that.
         FileNotFoundError: if there is no manifest.
         ValueError: if the warehouse does not have the rows and the sum of the partition, or the partition not the rows of its
             manifest; nothing is changed then.
     """
     written = json.loads((folder / "_manifest.json").read_text(encoding="utf-8"))["rows_written"]
-    with database.transaction(), database.cursor() as cursor:
+    with _permitted(), database.transaction(), database.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('airspark.sales'))")
         cursor.execute((SQL / "warehouse_schema.sql").read_bytes())
         rows = 0
@@ -123,6 +125,19 @@ def load(database: psycopg.Connection[Any], folder: Path, date: str) -> dict[str
                 f"its manifest {written}: nothing is loaded"
             )
     return {"rows": int(found), "revenue": str(revenue)}
+
+
+@contextlib.contextmanager
+def _permitted() -> Iterator[None]:
+    import psycopg
+
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise AirflowFailException(
+            f"the database of the connection {CONNECTION} refuses: {error.diag.message_primary}: let its user make schemas "
+            "there, then run again"
+        ) from None
 
 
 def csv_batches(folder: Path) -> Iterator[tuple[int, bytes]]:

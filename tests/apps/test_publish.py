@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -132,6 +133,15 @@ def test_should_say_so_if_the_output_folder_cannot_be_made(tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         _publish(tmp_path / "file", "new")
+
+
+def test_should_say_so_if_the_output_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(UserError, match="cannot be written: Read-only file system"), publish.staging(tmp_path, "test"):
+        pass
 
 
 def test_should_make_folders_that_the_group_may_write(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import os
+import threading
 import time
 import uuid
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -145,3 +147,22 @@ def test_should_fail_without_retry_in_one_sentence_if_the_connection_has_no_host
 def test_should_refuse_a_column_that_it_has_no_type_for() -> None:
     with pytest.raises(KeyError, match="list"):
         search.definition(pyarrow.schema([("tags", pyarrow.list_(pyarrow.string()))]))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_should_name_the_remedy_if_the_index_refuses_the_login(status: int, tmp_path: Path) -> None:
+    class Refusing(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        login = {"login": "me", "password": "wrong", "schema": ""}
+        client = search.client(SimpleNamespace(host="http://127.0.0.1", port=server.server_port, **login))
+        with pytest.raises(AirflowFailException, match=f"refuses its login .HTTP {status}.: correct it") as caught:
+            _load(client, "test", tmp_path, ["s1"], "V1")
+        server.shutdown()
+    assert "wrong" not in str(caught.value)

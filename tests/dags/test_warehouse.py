@@ -278,3 +278,16 @@ def test_should_fail_without_retry_if_the_password_is_wrong(
     monkeypatch.setattr(psycopg, "connect", refuse)
     with pytest.raises(AirflowFailException, match=f"^the database of the connection warehouse refuses: {reason}: correct"):
         warehouse.connect(connection)
+
+
+def test_should_name_the_remedy_if_the_user_may_make_no_schemas(connection: Any, tmp_path: Path) -> None:
+    role = f"reader_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(os.environ["AIRSPARK_WAREHOUSE"], autocommit=True) as server:
+        server.execute(f"CREATE ROLE {role} LOGIN")
+        reader = SimpleNamespace(**vars(connection) | {"login": role})
+        refused = "^the database of the connection warehouse refuses: permission denied .*: let its user make schemas there"
+        try:
+            with warehouse.connect(reader) as database, pytest.raises(AirflowFailException, match=refused):
+                warehouse.load(database, _partition(tmp_path, [_row(1)]), DAY)
+        finally:
+            server.execute(f"DROP ROLE {role}")
