@@ -46,11 +46,12 @@ def transform(max_reject_share: float | str, day: str | None = None) -> dict[str
     known = {"name": "csv_transform", "partition": f"date={date}", "max_reject_share": limit}
     with files.published(result) as (folder,):
         with files.published(quarantine) as (aside,):
-            with open(folder / f"sales_{date}.csv", "w", encoding="utf-8") as good:
-                for number, clean in enumerate(sales_frames.good_rows(source.path, date, tally, aside)):
-                    texts = clean.assign(**{name: clean[name].map(sales_frames.money) for name in ("unit_price", "amount")})
-                    texts.to_csv(good, index=False, header=not number, date_format="%Y-%m-%dT%H:%M:%SZ")
+            with open(folder / f"sales_{date}.csv", "w", encoding="utf-8", newline="") as good:
+                good.write(",".join((*sales_frames.COLUMNS, "amount")) + "\n")
+                for clean in sales_frames.good_rows(source.path, date, tally, aside):
+                    good.writelines(sales_frames.csv_lines(clean))
             inputs = files.described(source)
+            tally.check_complete(source)
             files.write_manifest(aside, known | tally.counts(), inputs, began)
         counts = tally.check(limit, f"{OUTPUT}/{quarantine}")
         (folder / "_SUCCESS").touch()

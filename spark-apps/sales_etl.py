@@ -5,7 +5,8 @@ spark-submit sales_etl.py --date 2026-01-15 --input /opt/airflow/data/sales --ou
 Reads   <input>/sales_2026-01-15.csv
 Writes  <output>/sales/date=2026-01-15             part-*.parquet, _SUCCESS, _manifest.json
         <output>/quarantine/sales/date=2026-01-15  part-*.json (reason, line), _manifest.json
-Both appear complete or not at all. The same input gives the same bytes of data, on a cluster of any size.
+Both appear complete or not at all. The same input gives the same bytes of data, on a cluster of any size. What each text of a
+row may be is docs/reference/sales-format.md.
 With --check it looks at the input only, without Spark. A mistake ends in one sentence and exit code 2.
 """
 
@@ -22,16 +23,18 @@ from typing import TYPE_CHECKING
 import batch
 import errors
 import frames
+import sales_format
 import sales_input
+import values
 import vectors
+from sales_format import MAX_TEXT
 from sales_input import SalesFile
 
 if TYPE_CHECKING:
     import pyarrow
     from pyspark.sql import DataFrame
 
-REASONS = ("not_utf8", "wrong_columns", "missing_value", "wrong_type", "out_of_range", "wrong_date")
-MAX_QUANTITY = 9_999
+REASONS = sales_format.REASONS
 
 
 def main(argv: Sequence[str]) -> None:
@@ -85,7 +88,7 @@ def without_header(lines: DataFrame, header: str) -> DataFrame:
     """
     from pyspark.sql import functions as F
 
-    return lines.where((F.col("value") != F.lit(header)) & (F.col("value") != F.lit("")))
+    return lines.where((F.col("value") != F.lit(header)) & (F.trim("value", F.lit(" \t\r")) != F.lit("")))
 
 
 def plain(rows: pyarrow.Table, date: dt.date, zone: str = batch.TIME_ZONE) -> tuple[pyarrow.Array, pyarrow.Table]:
@@ -113,8 +116,11 @@ def plain(rows: pyarrow.Table, date: dt.date, zone: str = batch.TIME_ZONE) -> tu
         "unit_price": "^[0-9]{1,9}(\\.[0-9]{1,2})?$",
     }
     looks_right = [pc.match_substring_regex(rows[name], pattern) for name, pattern in patterns.items()]
-    given = [pc.greater(pc.binary_length(rows[name]), 0) for name in rows.column_names if name not in patterns]
-    in_order = functools.reduce(pc.and_, [*looks_right, *given])
+    texts = [rows[name] for name in rows.column_names if name not in patterns]
+    # A text that is not empty and whose first character is neither a space nor one of control.
+    given = [pc.greater_equal(text, "!") for text in texts]
+    fits = [pc.less_equal(pc.binary_length(text), MAX_TEXT) for text in texts]
+    in_order = functools.reduce(pc.and_, [*looks_right, *given, *fits])
     # Of a day on which summer time begins or ends, Spark judges every line.
     if midnight.utcoffset() != (midnight + dt.timedelta(days=1)).utcoffset():
         in_order = pc.and_(in_order, False)
@@ -144,35 +150,38 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
     """
     from pyspark.sql import functions as F
 
-    text = ", ".join(f"{name} string" for name in (*sales_input.COLUMNS, "malformed"))
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "malformed", "escape": '"'}
-    row = F.from_csv("value", text, options)
-    fields = frames.evaluated_once(lines, F.col("value").alias("line"), row.alias("row")).select("line", "row.*")
+    columns = sales_format.TABLE
+    fields = frames.evaluated_once(
+        lines,
+        F.col("value").alias("line"),
+        (F.is_valid_utf8("value") & ~F.contains("value", F.lit("\0"))).alias("utf8"),
+        values.fields_column(F.col("value"), len(columns)).alias("fields"),
+    )
+    text = {column.name: F.get("fields", F.lit(number)) for number, column in enumerate(columns)}
+    types = {
+        "string": lambda one: one,
+        "bigint": lambda one: values.whole_column(one, "bigint"),
+        "int": lambda one: values.whole_column(one, "int"),
+        "decimal(12,2)": values.money_column,
+        "timestamp": values.time_column,
+    }
     typed = frames.evaluated_once(
         fields,
-        F.col("order_id").try_cast("bigint").alias("order_id"),
-        F.when(F.length("ordered_at") >= 19, F.col("ordered_at").try_cast("timestamp")).alias("ordered_at"),
-        F.col("customer_id"),
-        F.col("product_id"),
-        F.col("category"),
-        F.col("quantity").try_cast("int").alias("quantity"),
-        # A cast rounds: a price of more digits than money has is a mistake that nobody may hide.
-        F.col("unit_price").try_cast("decimal(38,18)").alias("price"),
-        F.col("region"),
-        F.col("channel"),
+        *(types[column.type](text[column.name]).alias(column.name) for column in columns),
         F.col("line"),
-        F.is_valid_utf8("line").alias("utf8"),
-        F.col("malformed").isNotNull().alias("malformed"),
-        frames.any_of(F.col(name).isNull() for name in sales_input.COLUMNS).alias("missing"),
-    ).withColumn("unit_price", F.col("price").try_cast("decimal(12,2)"))
-    wrong_type = frames.any_of(F.col(name).isNull() for name in ("order_id", "ordered_at", "quantity", "unit_price"))
+        F.col("utf8"),
+        F.col("fields").isNull().alias("malformed"),
+        frames.any_of(values.blank_column(one) for one in text.values()).alias("missing"),
+    )
+    wrong_type = frames.any_of(F.col(column.name).isNull() for column in columns)
+    long = frames.any_of(F.octet_length(name) > sales_format.MAX_TEXT for name in sales_format.TEXTS)
     amount = F.col("quantity").try_cast("decimal(5,0)") * F.col("unit_price")
     reason = (
         F.when(~F.col("utf8"), "not_utf8")
         .when(F.col("malformed"), "wrong_columns")
         .when(F.col("missing"), "missing_value")
-        .when(wrong_type | (F.col("unit_price") != F.col("price")), "wrong_type")
-        .when(~F.col("quantity").between(1, MAX_QUANTITY) | (F.col("unit_price") < 0), "out_of_range")
+        .when(wrong_type, "wrong_type")
+        .when(~F.col("quantity").between(1, sales_format.MAX_QUANTITY) | (F.col("unit_price") < 0) | long, "out_of_range")
         .when(F.to_date("ordered_at") != F.lit(date), "wrong_date")
     )
     return typed.select(*sales_input.COLUMNS, amount.alias("amount"), "line", reason.alias("reason"))

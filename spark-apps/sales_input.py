@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import os
 from dataclasses import dataclass
 from typing import NoReturn
 
+import values
 from errors import UserError
-from inputs import InputFile
-
-COLUMNS = (
-    "order_id",
-    "ordered_at",
-    "customer_id",
-    "product_id",
-    "category",
-    "quantity",
-    "unit_price",
-    "region",
-    "channel",
-)
+from inputs import BYTE_ORDER_MARK, InputFile
+from sales_format import COLUMNS as COLUMNS
+from sales_format import is_blank
 
 _HEADER_LIMIT = 65_536
 
@@ -35,6 +25,11 @@ class SalesFile(InputFile):
     """
 
     header: str
+
+    @property
+    def skipped(self) -> bytes:
+        """The header, which is no row wherever it is repeated."""
+        return self.header.encode()
 
 
 def file_name(date: dt.date) -> str:
@@ -57,7 +52,9 @@ def check(folder: str, date: dt.date) -> SalesFile:
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
             first = file.readline(_HEADER_LIMIT)
-            has_row = any(line.strip() for line in iter(lambda: file.readline(_HEADER_LIMIT), b""))
+            header = _bare(first.removeprefix(BYTE_ORDER_MARK))
+            rest = (_bare(line) for line in iter(lambda: file.readline(_HEADER_LIMIT), b""))
+            has_row = any(line != header and not is_blank(line) for line in rest)
     except FileNotFoundError:
         _missing(path, folder)
     except IsADirectoryError:
@@ -66,8 +63,8 @@ def check(folder: str, date: dt.date) -> SalesFile:
         raise UserError(f"the input file {path} may not be read by user {os.getuid()}") from None
     if not status.st_size:
         raise UserError(f"the input file {path} is empty")
-    header = first.decode("utf-8-sig", errors="replace").rstrip("\r\n")
-    found = [name.strip() for name in next(csv.reader([header]), [])]
+    text = header.decode(errors="replace")
+    found = [name.strip() for name in values.fields(text) or [text]]
     if found != list(COLUMNS):
         raise UserError(
             f"the input file {path} has the wrong header: expected {','.join(COLUMNS)}; "
@@ -75,7 +72,11 @@ def check(folder: str, date: dt.date) -> SalesFile:
         )
     if not has_row:
         raise UserError(f"the input file {path} has a header and no rows")
-    return SalesFile(path, status.st_size, status.st_mtime_ns, header)
+    return SalesFile(path, status.st_size, status.st_mtime_ns, text)
+
+
+def _bare(line: bytes) -> bytes:
+    return line.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def _missing(path: str, folder: str) -> NoReturn:

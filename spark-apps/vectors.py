@@ -210,7 +210,8 @@ def _texts(chunk: bytes, columns: Sequence[str]) -> tuple[pyarrow.Table, list[by
             return _split(chunk, columns), []
     plain: list[bytes] = []
     others: list[bytes] = []
-    for line in chunk.splitlines():
+    for ended in chunk.split(b"\n"):
+        line = ended.removesuffix(b"\r")
         (plain if _is_plain(line, len(columns)) else others).append(line)
     return _split(b"\n".join([*plain, b""]), columns), others
 
@@ -220,7 +221,7 @@ def _is_plain(line: bytes, fields: int) -> bool:
         line.decode()
     except UnicodeDecodeError:
         return False
-    return line.count(b",") == fields - 1 and b'"' not in line and b"\0" not in line
+    return line.count(b",") == fields - 1 and not any(mark in line for mark in (b'"', b"\r", b"\0"))
 
 
 def _split(chunk: bytes, columns: Sequence[str]) -> pyarrow.Table:

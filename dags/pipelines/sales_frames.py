@@ -1,18 +1,20 @@
-"""The daily sales file in pandas: read in pieces, judge each row, keep the good ones once.
+"""The daily sales file in pandas: read in pieces, judge each row by the rule of the file, keep the good ones once.
 
-Numbers are exact: order ids have more digits than a float, and money is counted in whole hundredths.
+The rule is spark-apps/sales_format.py, by which Spark judges too. Numbers are exact: order ids have more digits than a float, and
+money is counted in whole hundredths.
 """
 
 from __future__ import annotations
 
 import contextlib
-import csv
+import datetime as dt
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from pipelines import applications
 from pipelines.defaults import TIME_ZONE
@@ -22,14 +24,11 @@ if TYPE_CHECKING:
 
 COLUMNS = ("order_id", "ordered_at", "customer_id", "product_id", "category", "quantity", "unit_price", "region", "channel")
 REASONS = ("not_utf8", "wrong_columns", "missing_value", "wrong_type", "out_of_range", "wrong_date")
+KINDS = {"order_id": "int64", "ordered_at": "datetime64[us, UTC]", "quantity": "int64", "unit_price": "int64"}
 #: Rows in memory at a time.
 PIECE = 50_000
-#: Memory for the lines that have been seen, in KiB; those that do not fit go to a temporary file.
+#: Memory for the rows that have been seen, in KiB; those that do not fit go to a temporary file.
 SEEN_KIB = 32_768
-MAX_QUANTITY = 9_999
-_WHOLE = r"\s*[+-]?[0-9]{1,19}\s*"
-_PRICE = r"\s*([+-]?)([0-9]{1,10}|(?=\.[0-9]))(?:\.([0-9]{0,2})0*)?\s*"
-_ZONE = r"(?:Z|[+-][0-9]{2}:?[0-9]{2})\s*$"
 
 
 @dataclass
@@ -57,6 +56,18 @@ class Tally:
         with applications.refusals():
             batch.check_share(rows, limit, name)
         return self.counts()
+
+    def check_complete(self, file: Any) -> None:
+        """Check that every row of a file was read, by the file's own bytes.
+
+        Args:
+            file: what `look` returned, unchanged since then.
+
+        Raises:
+            RuntimeError: if rows are missing.
+        """
+        batch, frames = applications.load("batch"), applications.load("frames")
+        batch.check_complete(frames.Rows(self.read, {}), [file])
 
     def counts(self) -> dict[str, Any]:
         """Return the counts as manifests have them."""
@@ -97,7 +108,7 @@ def looked_at(values: Mapping[str, Any]) -> Any:
 
 
 def clean(path: str | Path, date: str, tally: Tally, rows: int = PIECE) -> Iterator[tuple[pandas.DataFrame, pandas.DataFrame]]:
-    """Read a file in pieces and part the good rows from the rejected ones; of equal lines the first one stays.
+    """Read a file in pieces and part the good rows from the rejected ones; of rows with equal values the first one stays.
 
     Args:
         path: the CSV file.
@@ -115,7 +126,7 @@ def clean(path: str | Path, date: str, tally: Tally, rows: int = PIECE) -> Itera
             good = judged["reason"].isna()
             rejected = judged.loc[~good, ["reason", "line", "line_hex"]]
             kept = judged[good]
-            copies = kept["line"].map(is_copy).astype(bool)
+            copies = kept["key"].map(is_copy).astype(bool)
             tally.read += len(piece)
             tally.written += int((~copies).sum())
             tally.duplicates += int(copies.sum())
@@ -140,71 +151,82 @@ def good_rows(path: str | Path, date: str, tally: Tally, aside: Path) -> Iterato
 
 
 def pieces(path: str | Path, rows: int = PIECE) -> Iterator[pandas.DataFrame]:
-    """Read a file in pieces.
-
-    Every line is split by itself, so that one open quote spoils one row and not all that follow. Blank lines and repeated
-    headers are skipped.
+    """Read a file in pieces. Blank lines and repeated headers are skipped.
 
     Args:
         path: the CSV file; its first line is the header.
         rows: rows of a piece at most.
 
     Yields:
-        The columns of COLUMNS as texts, null in a row that has not that many; line; fields, their number, 0 in a row that
-        cannot be split; line_hex, null in a row that is UTF-8.
+        A column raw: the bytes of each line without its end, LF or CRLF.
     """
     import pandas
 
+    is_blank = applications.load("sales_format").is_blank
     with open(path, "rb") as file:
-        header = file.readline().decode("utf-8-sig", errors="replace").rstrip("\r\n").encode()
-        lines = (line.rstrip(b"\r\n") for line in file)
-        wanted = (line for line in lines if line and line != header)
+        lines = (line.removesuffix(b"\n").removesuffix(b"\r") for line in file)
+        header = next(lines, b"").removeprefix(b"\xef\xbb\xbf")
+        wanted = (line for line in lines if line != header and not is_blank(line))
         while chunk := list(itertools.islice(wanted, rows)):
-            records = []
-            for raw in chunk:
-                line = raw.decode("utf-8", errors="replace")
-                try:
-                    fields = next(csv.reader([line]), [])
-                except csv.Error:
-                    fields = []
-                cells = fields if len(fields) == len(COLUMNS) else [None] * len(COLUMNS)
-                records.append((*cells, line, len(fields), None if line.encode() == raw else raw.hex()))
-            yield pandas.DataFrame(records, columns=[*COLUMNS, "line", "fields", "line_hex"], dtype=object)
+            yield pandas.DataFrame({"raw": chunk}, dtype=object)
 
 
 def judge(piece: pandas.DataFrame, date: str) -> pandas.DataFrame:
     """Say why each row is rejected, as the Spark application sales_etl does, and type the columns of the good ones.
-
-    The one difference: a price such as 1e3 is of a wrong type here.
 
     Args:
         piece: what `pieces` yields.
         date: the day that every order must be of, in TIME_ZONE; a time without an offset is in that zone.
 
     Returns:
-        The columns of COLUMNS typed and amount, money in hundredths; line, line_hex, and reason: null for a good row, else one
-        of REASONS.
+        The columns of COLUMNS typed and amount, money in hundredths; key, bytes that tell a good row; line; line_hex, the bytes
+        of a line that is not UTF-8; and reason: null for a good row, else one of REASONS.
     """
-    import numpy
+    import pandas
 
-    order, is_order = _whole(piece["order_id"], 63)
-    quantity, is_quantity = _whole(piece["quantity"], 31)
-    price, is_price = _hundredths(piece["unit_price"])
-    at = _times(piece["ordered_at"])
-    conditions = [
-        piece["line_hex"].notna(),
-        piece["fields"] != len(COLUMNS),
-        piece[list(COLUMNS)].eq("").any(axis=1),
-        ~(is_order & is_quantity & is_price & at.notna()),
-        ~quantity.between(1, MAX_QUANTITY) | (price < 0),
-        at.dt.tz_convert(TIME_ZONE).dt.strftime("%Y-%m-%d") != date,
-    ]
-    reason = numpy.select(conditions, REASONS, default="")
-    typed = piece[[*COLUMNS, "line", "line_hex"]].assign(
-        order_id=order, ordered_at=at, quantity=quantity, unit_price=price, amount=quantity * price, reason=reason
+    sales_format = applications.load("sales_format")
+    day, zone = dt.date.fromisoformat(date), ZoneInfo(TIME_ZONE)
+    fates = [sales_format.judge(raw, day, zone) for raw in piece["raw"]]
+    nothing = sales_format.Row(0, pandas.NaT, "", "", "", 0, 0, "", "")
+    rows = [nothing if isinstance(fate, str) else fate for fate in fates]
+    lines = [raw.decode(errors="replace") for raw in piece["raw"]]
+    typed = pandas.DataFrame(
+        {
+            name: pandas.Series(values, dtype=KINDS.get(name, "object"))
+            for name, values in zip(COLUMNS, zip(*rows, strict=True) if rows else [()] * len(COLUMNS), strict=True)
+        }
     )
-    typed["reason"] = typed["reason"].where(typed["reason"] != "", None)
-    return typed
+    return typed.assign(
+        amount=typed["quantity"] * typed["unit_price"],
+        key=["\0".join(map(str, row)).encode() for row in rows],
+        line=lines,
+        line_hex=pandas.Series(
+            [raw.hex() if fate == "not_utf8" else None for raw, fate in zip(piece["raw"], fates, strict=True)], dtype="object"
+        ),
+        reason=pandas.Series([fate if isinstance(fate, str) else None for fate in fates], dtype="object"),
+    )
+
+
+def csv_lines(rows: pandas.DataFrame) -> Iterator[str]:
+    """Yield good rows as lines of a CSV file, as dags/scripts/clean_csv.sh writes them.
+
+    Args:
+        rows: the first result of `clean`.
+
+    Yields:
+        A line with its end: times in UTC, with six decimals if they have any; money with two; a text in quotes if it holds a
+        comma, a quote or a carriage return.
+    """
+    instants = rows["ordered_at"].dt
+    fractions = instants.microsecond.map(lambda number: f".{number:06d}" if number else "")
+    texts: dict[str, pandas.Series] = {name: rows[name].astype(str) for name in ("order_id", "quantity")}
+    texts |= {name: rows[name].map(money) for name in ("unit_price", "amount")}
+    texts["ordered_at"] = instants.strftime("%Y-%m-%dT%H:%M:%S") + fractions + "Z"
+    for name in set(COLUMNS) - set(texts):
+        quoted = '"' + rows[name].str.replace('"', '""', regex=False) + '"'
+        texts[name] = rows[name].where(~rows[name].str.contains('[",\r]'), quoted)
+    for cells in zip(*(texts[name] for name in (*COLUMNS, "amount")), strict=True):
+        yield ",".join(cells) + "\n"
 
 
 def money(hundredths: int) -> str:
@@ -216,38 +238,13 @@ def money(hundredths: int) -> str:
     return f"{hundredths // 100}.{hundredths % 100:02d}"
 
 
-def _whole(texts: pandas.Series, bits: int) -> tuple[pandas.Series, pandas.Series]:
-    is_number = texts.str.fullmatch(_WHOLE).eq(True)
-    numbers = texts.where(is_number, "0").map(int)
-    fits = is_number & numbers.between(-(2**bits), 2**bits - 1)
-    return numbers.where(fits, 0).astype("int64"), fits
-
-
-def _hundredths(texts: pandas.Series) -> tuple[pandas.Series, pandas.Series]:
-    parts = texts.str.extract(f"^{_PRICE}$")
-    is_price = parts[1].notna()
-    whole, fraction = parts[1].where(is_price & (parts[1] != ""), "0"), parts[2].where(parts[2].notna(), "").str.ljust(2, "0")
-    number = whole.astype("int64") * 100 + fraction.astype("int64")
-    return number.where(parts[0] != "-", -number), is_price
-
-
-def _times(texts: pandas.Series) -> pandas.Series:
-    import pandas
-
-    long_enough = texts.where(texts.str.len() >= 19)
-    zoned = long_enough.str.contains(_ZONE).eq(True)
-    at = pandas.to_datetime(long_enough.where(zoned), errors="coerce", utc=True, format="ISO8601")
-    local = pandas.to_datetime(long_enough.where(~zoned), errors="coerce", format="ISO8601")
-    return at.fillna(local.dt.tz_localize(TIME_ZONE, ambiguous="NaT", nonexistent="NaT").dt.tz_convert("UTC"))
-
-
 @contextlib.contextmanager
-def _seen() -> Iterator[Callable[[str], bool]]:
+def _seen() -> Iterator[Callable[[bytes], bool]]:
     import sqlite3
 
     # A database without a name is a temporary file, written to only when the cache is full.
     with contextlib.closing(sqlite3.connect("")) as database:
         for setting in (f"cache_size = -{SEEN_KIB}", "journal_mode = OFF", "synchronous = OFF"):
             database.execute(f"PRAGMA {setting}")
-        database.execute("CREATE TABLE lines (line TEXT PRIMARY KEY) WITHOUT ROWID")
-        yield lambda line: not database.execute("INSERT OR IGNORE INTO lines VALUES (?)", (line,)).rowcount
+        database.execute("CREATE TABLE keys (key BLOB PRIMARY KEY) WITHOUT ROWID")
+        yield lambda key: not database.execute("INSERT OR IGNORE INTO keys VALUES (?)", (key,)).rowcount

@@ -66,6 +66,7 @@ def transform(source: dict[str, Any], name: str, output: str = OUTPUT) -> dict[s
                 revenue[category] += sum(rows["amount"].tolist())
         with applications.refusals():
             inputs = files.described(file)
+        tally.check_complete(file)
         files.write_manifest(aside, _known(name, source) | tally.counts(), inputs, source["began"])
     counts = tally.check(MAX_REJECT_SHARE, f"{output}/{quarantine}")
     print(f"{file.path}: {counts}")

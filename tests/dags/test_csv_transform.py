@@ -106,7 +106,7 @@ def test_should_take_a_time_without_an_offset_as_one_in_seoul(root: Path) -> Non
     local = [GOOD.replace("10:00:00+09:00", time) for time in ("00:00:00", "23:59:59", "10:00:00.5")]
     write(root / "data/sales", *local, GOOD.replace("T10:00:00+09:00", " 01:00:00Z"))
     csv_transform.transform(0, DAY)
-    expected = ["2026-01-14T15:00:00Z", "2026-01-15T14:59:59Z", "2026-01-15T01:00:00Z", "2026-01-15T01:00:00Z"]
+    expected = ["2026-01-14T15:00:00Z", "2026-01-15T14:59:59Z", "2026-01-15T01:00:00.500000Z", "2026-01-15T01:00:00Z"]
     assert list(_clean(root)["ordered_at"]) == expected
 
 
