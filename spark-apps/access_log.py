@@ -3,7 +3,8 @@
 spark-submit access_log.py --date 2026-01-15 --input /opt/airflow/data/access_logs --output /opt/airflow/output
 
 Reads   <input>/*2026-01-15*.log and .log.gz: the combined format of nginx and Apache, with the request's seconds as a
-        last field where the server writes them
+        last field where the server writes them; and the files of the day before, for a server whose midnight is after ours
+        (--files-before, --files-after): each line belongs to the run of one day
 Writes  <output>/access_log/date=2026-01-15             requests, sessions, daily, status_codes, slow_paths
         <output>/quarantine/access_log/date=2026-01-15  the lines that are no log lines, with the reason
 A visitor is a user name, or else an address with a browser; a session ends after 30 minutes without a request, and at
@@ -21,21 +22,28 @@ import batch
 import errors
 import frames
 import inputs
+import values
 from inputs import InputFile
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame
 
-REASONS = ("not_utf8", "not_combined", "wrong_time", "wrong_status", "wrong_date")
+REASONS = ("not_utf8", "not_combined", "wrong_time", "wrong_status", "wrong_bytes", "wrong_seconds", "wrong_date")
 SESSION_SECONDS = 30 * 60
 #: Paths with fewer requests than this say nothing about their slowest twentieth.
 SLOW_REQUESTS, SLOW_PATHS = 20, 100
 # A Parquet file for each 64 MiB of logs: the number of files must not depend on the size of the cluster.
 BYTES_PER_FILE = 64 * 2**20
-# Quoted fields hold quotes as \" (Apache); an unescaped one makes the line one of no format.
-_QUOTED = r'"((?:[^"\\]|\\.)*)"'
-COMBINED = rf"^\uFEFF?(\S+) (\S+) (\S+) \[([^\]]+)\] {_QUOTED} (\S+) (\S+) {_QUOTED} {_QUOTED}(?: (\d+(?:\.\d+)?|-))?\s*$"
-REQUEST = r"^([A-Z]+) (\S+) (HTTP/[0-9.]+)$"
+# Quoted fields hold quotes as \" (Apache); an unescaped one makes the line one of no format. What repeats is possessive: a
+# client can send a megabyte, and Java's matcher would recurse for each character.
+_QUOTED = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
+COMBINED = (
+    rf"(?s)^\uFEFF?(\S++) (\S++) (\S++) \[([^\]]++)\] {_QUOTED} (\S++) (\S++) {_QUOTED} {_QUOTED}"
+    rf"(?: ([0-9]++(?:\.[0-9]++)?|-))?[ \t\r]*+{values.END}"
+)
+REQUEST = rf"^([A-Z]++) (\S++) (HTTP/[0-9.]++){values.END}"
+STATUS, BYTES = rf"^([1-5][0-9]{{2}}){values.END}", rf"^([0-9]{{1,19}}){values.END}"
+NUMBER_IN_PATH = r"/[0-9]++(?=/|$)"
 TIME = "dd/MMM/yyyy:HH:mm:ss Z"
 
 
@@ -48,26 +56,42 @@ def main(argv: Sequence[str]) -> None:
     parser = batch.parser("access_log", __doc__, source="access_logs")
     parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD, in Korean time")
     parser.add_argument("--check", action="store_true", help="only check the input files, without Spark")
+    batch.add_neighbours(parser)
+    batch.add_unpacked(parser)
     options = parser.parse_args(argv)
     date = batch.parse_date(options.date)
-    files = check(options.input, date)
+    files = check(options.input, date, options.files_before, options.files_after, options.max_unpacked_mib)
     if options.check:
         print(f"access_log: {len(files)} files with {sum(file.bytes for file in files)} bytes")
         return
-    rows = run(files, date, options.output, options.max_reject_share)
+    rows = run(files, date, options.output, options.max_reject_share, options.files_before, options.files_after)
     print(f"access_log: {date}: {rows}")
 
 
-def check(folder: str, date: dt.date) -> tuple[InputFile, ...]:
-    """Find the day's files and check that compressed ones can be read to their end.
+def check(
+    folder: str, date: dt.date, before: int = 0, after: int = 0, max_unpacked_mib: int = inputs.MAX_UNPACKED_MIB
+) -> tuple[InputFile, ...]:
+    """Find the day's files and those around it, and check that compressed ones can be read to their end.
+
+    Args:
+        folder: where the files are.
+        date: the day.
+        before: how many days before it have files that can hold lines of it.
+        after: how many days after it.
+        max_unpacked_mib: what a gzip file may unpack to.
 
     Raises:
-        UserError: if there is none, or one is empty, unreadable, cut off or damaged.
+        UserError: if there is none, or one is empty, blank, unreadable, cut off or damaged, or unpacks to too much.
     """
-    return inputs.find(folder, f"*{date}*.log", f"*{date}*.log.gz")
+    limit = max_unpacked_mib * 2**20
+    files = inputs.find_days(folder, date, "*{date}*.log", "*{date}*.log.gz", before=before, after=after, limit=limit)
+    inputs.check_has_rows(files)
+    return files
 
 
-def run(files: tuple[InputFile, ...], date: dt.date, output: str, max_reject_share: float) -> batch.Rows:
+def run(
+    files: tuple[InputFile, ...], date: dt.date, output: str, max_reject_share: float, before: int = 0, after: int = 0
+) -> batch.Rows:
     """Read the day's files and publish what they tell.
 
     Args:
@@ -75,27 +99,19 @@ def run(files: tuple[InputFile, ...], date: dt.date, output: str, max_reject_sha
         date: their day.
         output: the root of the published partitions.
         max_reject_share: the largest tolerated share of rejected lines, 0 to 1.
+        before: how many days before it have files that can hold lines of it.
+        after: how many days after it.
 
     Raises:
         UserError: if more lines are rejected, or a file changes meanwhile; the day's old result then stays.
-        RuntimeError: if the counts do not add up or the result fails its checks.
+        RuntimeError: if lines are missing, the counts do not add up or the result fails its checks.
     """
     job = batch.Job("access_log", f"date={date}", output, files, max_reject_share)
-    parts = -(-sum(file.bytes for file in files) // BYTES_PER_FILE)
-    with batch.session() as spark:
-        judged = transform(extract(spark, files), date)
+    parts = -(-sum(file.bytes for file in files if file.day == str(date)) // BYTES_PER_FILE)
+    with batch.session() as spark, batch.staged(job, files) as paths:
+        days = {path: file.day for path, file in zip(paths, files, strict=True)}
+        judged = frames.judged_days(spark, days, lambda lines: transform(lines, date), "at", date, before, after)
         return batch.settle(spark, job, judged, REASONS, tables, main="requests", files=parts, checks=checks)
-
-
-def extract(spark: SparkSession, files: Sequence[InputFile]) -> DataFrame:
-    """Read the lines of files, without blank lines.
-
-    Returns:
-        A column value: the line's bytes as they are, valid UTF-8 or not.
-    """
-    from pyspark.sql import functions as F
-
-    return spark.read.text([file.path for file in files]).where(F.trim("value") != F.lit(""))
 
 
 def transform(lines: DataFrame, date: dt.date) -> DataFrame:
@@ -114,7 +130,8 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
 
     names = ("ip", "ident", "user", "time", "request", "status_text", "bytes_text", "referrer", "agent", "seconds_text")
     fields = [F.regexp_extract("value", COMBINED, number).alias(name) for number, name in enumerate(names, 1)]
-    split = frames.evaluated_once(lines, F.col("value").alias("line"), F.is_valid_utf8("value").alias("utf8"), *fields)
+    utf8 = F.is_valid_utf8("value") & ~F.contains("value", F.lit("\0"))
+    split = frames.evaluated_once(lines, F.col("value").alias("line"), utf8.alias("utf8"), *fields)
     request = [F.regexp_extract("request", REQUEST, number) for number in (1, 2, 3)]
     typed = frames.evaluated_once(
         split,
@@ -125,11 +142,14 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
         F.nullif(request[0], F.lit("")).alias("method"),
         F.coalesce(F.nullif(request[1], F.lit("")), F.col("request")).alias("path"),
         F.nullif(request[2], F.lit("")).alias("protocol"),
-        F.col("status_text").try_cast("int").alias("status"),
-        F.coalesce(F.col("bytes_text").try_cast("bigint"), F.lit(0)).alias("bytes"),
+        F.regexp_extract("status_text", STATUS, 1).try_cast("int").alias("status"),
+        F.when(F.col("bytes_text") == "-", F.lit(0))
+        .otherwise(F.regexp_extract("bytes_text", BYTES, 1).try_cast("bigint"))
+        .alias("bytes"),
         _known("referrer").alias("referrer"),
         _known("agent").alias("agent"),
         F.col("seconds_text").try_cast("decimal(10,3)").alias("seconds"),
+        (~F.col("seconds_text").isin("", "-") & F.col("seconds_text").try_cast("decimal(10,3)").isNull()).alias("endless"),
         F.col("line"),
         F.col("utf8"),
     )
@@ -137,10 +157,12 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
         F.when(~F.col("utf8"), "not_utf8")
         .when(F.col("ip") == "", "not_combined")
         .when(F.col("at").isNull(), "wrong_time")
-        .when(F.col("status").isNull() | ~F.col("status").between(100, 599), "wrong_status")
+        .when(F.col("status").isNull(), "wrong_status")
+        .when(F.col("bytes").isNull(), "wrong_bytes")
+        .when(F.col("endless"), "wrong_seconds")
         .when(F.to_date("at") != F.lit(date), "wrong_date")
     )
-    return typed.withColumn("reason", reason).drop("utf8")
+    return typed.withColumn("reason", reason).drop("utf8", "endless")
 
 
 def tables(requests: DataFrame) -> dict[str, DataFrame]:
@@ -214,7 +236,7 @@ def slow_paths(requests: DataFrame) -> DataFrame:
     """
     from pyspark.sql import functions as F
 
-    path = F.regexp_replace(F.substring_index("path", "?", 1), r"/\d+(?=/|$)", "/{n}")
+    path = F.regexp_replace(F.substring_index("path", "?", 1), NUMBER_IN_PATH, "/{n}")
     timed = requests.where(F.col("seconds").isNotNull() & F.col("method").isNotNull()).withColumn("path", path)
     grouped = timed.groupBy("method", "path").agg(
         F.count(F.lit(1)).alias("requests"),

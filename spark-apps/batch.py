@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime as dt
+import functools
 import json
 import os
 import time
@@ -26,9 +27,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import errors
 import frames
 import publish
+import values
 from errors import UserError
 from frames import Rows
-from inputs import InputFile, check_unchanged
+from inputs import MAX_UNPACKED_MIB, InputFile, bring, check_unchanged
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -45,6 +47,8 @@ CONF = {
     "spark.sql.maxConcurrentOutputFileWriters": "16",
     "spark.sql.parquet.compression.codec": "snappy",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # A line of an RDD ends where every other reader's does; Hadoop would end it at a CR alone, too.
+    "spark.hadoop.textinputformat.record.delimiter": "\n",
     "spark.hadoop.fs.permissions.umask-mode": "002",
     "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "1",
 }
@@ -109,6 +113,37 @@ def parser(name: str, doc: str | None, source: str = "") -> Parser:
     made.add_argument("--output", default=OUTPUT, help="the root of the results (%(default)s)")
     made.add_argument("--max-reject-share", type=parse_share, default=0.10, help="0 to 1 (%(default)s)")
     return made
+
+
+def add_unpacked(to: argparse.ArgumentParser) -> None:
+    """Give a command line the option of what a gzip file may unpack to."""
+    explained = "MiB that a gzip file may unpack to (%(default)s)"
+    to.add_argument("--max-unpacked-mib", type=parse_count, default=MAX_UNPACKED_MIB, help=explained)
+
+
+def add_neighbours(to: argparse.ArgumentParser) -> None:
+    """Give a command line the options of how many files of neighbouring days can hold rows of the day."""
+    before = "days before the day whose files can hold its rows, 0 if they are cut at our midnight (%(default)s)"
+    to.add_argument("--files-before", type=functools.partial(parse_count, least=0, most=7), default=1, help=before)
+    after = "days after it, for a server whose midnight is before ours (%(default)s)"
+    to.add_argument("--files-after", type=functools.partial(parse_count, least=0, most=7), default=0, help=after)
+
+
+def parse_count(text: str, least: int = 1, most: int = 2**31 - 1) -> int:
+    """Read a whole number.
+
+    Args:
+        text: the number.
+        least: the least that is allowed.
+        most: the most.
+
+    Raises:
+        argparse.ArgumentTypeError: if the text is no such number.
+    """
+    number = values.whole(text, 32)
+    if number is None or not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"must be a whole number from {least} to {most}, not {text}")
+    return number
 
 
 def parse_share(text: str) -> float:
@@ -189,20 +224,40 @@ def disk_full_is_a_sentence(*folders: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def hashed_beside(files: Sequence[InputFile]) -> Iterator[list[futures.Future[str]]]:
-    """Hash files for the manifests while Spark reads them, so that no core idles afterwards.
+def hashed_beside(files: Sequence[InputFile]) -> Iterator[list[futures.Future[tuple[int, str]]]]:
+    """Hash files and count their rows for the manifests while Spark reads them, so that no core idles afterwards.
 
     Args:
         files: the files.
 
     Yields:
-        For each file what is done once its sha256 is known. One that could not be read is hashed again when it is asked for.
+        For each file what is done once both are known. One that could not be read is read again when it is asked for.
     """
     with futures.ThreadPoolExecutor(1, "hash") as beside:
         try:
-            yield [beside.submit(getattr, file, "sha256") for file in files]
+            yield [beside.submit(lambda one=file: (one.rows, one.sha256)) for file in files]
         finally:
             beside.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def staged(job: Job, files: Sequence[InputFile]) -> Iterator[list[str]]:
+    """Give input files names that Spark takes as they are, unpacked where they are packed, while a block runs.
+
+    Args:
+        job: what is run.
+        files: the files.
+
+    Yields:
+        A path for each file, in their order.
+
+    Raises:
+        UserError: if a file is damaged or unpacks to more than its limit, or the output cannot be written or is full.
+    """
+    os.umask(0o002)
+    label = f"{job.result.replace('/', '.')}.input"
+    with disk_full_is_a_sentence(job.output), publish.staging(job.output, label) as folder:
+        yield bring(files, folder)
 
 
 def settle(
@@ -215,6 +270,7 @@ def settle(
     main: str = "",
     key: Sequence[str] = (),
     files: int = 1,
+    lines: Sequence[InputFile] | None = None,
     confirm: Callable[[], None] = lambda: None,
     checks: Callable[[Mapping[str, DataFrame]], Mapping[str, Column]] | None = None,
 ) -> Rows:
@@ -234,6 +290,8 @@ def settle(
         key: columns that tell a row; of rows with the same key one is kept, the first in the order of all columns.
             Empty: every row is kept.
         files: how many Parquet files the main table has at most; each other table has one.
+        lines: the files whose rows must all be accounted for: as many as their bytes hold, not as Spark returned. None: those of
+            the job.
         confirm: is called once every row has been read and before anything is published; what it raises passes through, so
             that a source that is no file can be compared with what was read.
         checks: returns by a sentence what must hold for a table: `{"sessions: every session has a request": condition}`,
@@ -244,7 +302,7 @@ def settle(
 
     Raises:
         UserError: if too many rows are rejected, or the input changes meanwhile; the old result then stays.
-        RuntimeError: if the counts do not add up or a check fails.
+        RuntimeError: if rows of the input are missing, the counts do not add up, or a check fails.
     """
     os.umask(0o002)
     publish.check_replaceable(job.output, job.result)
@@ -262,6 +320,7 @@ def settle(
         rows = replace(rows, read=rows.read + frames.count(in_order))
         futures.wait(hashed)
         check_unchanged(job.inputs)
+        check_complete(rows, job.inputs if lines is None else lines)
         confirm()
         frames.write_rejects(frame, rows, judged_folder, stage / "quarantine")
         write_manifest(stage / "quarantine", manifest(spark, job, rows))
@@ -278,7 +337,7 @@ def settle(
         else:
             duplicates = frames.write_once(good, result / main, key, files)
         written = frames.count(result / main)
-        rows = Rows(rows.read, rows.rejects, duplicates, written).check()
+        rows = replace(rows, duplicates=duplicates, written=written).check()
         check_unchanged(job.inputs)
         kept = spark.read.schema(good.schema).parquet(str(result / main))
         made = dict(tables(kept))
@@ -290,6 +349,22 @@ def settle(
         write_manifest(result, manifest(spark, job, rows, written=True))
         publish.publish(job.output, job.result, result)
     return rows
+
+
+def check_complete(rows: Rows, files: Sequence[InputFile]) -> None:
+    """Check that every row of the input was read, by the files' own bytes.
+
+    Args:
+        rows: the counts of the first pass.
+        files: the files that were read; none for a source that is no file.
+
+    Raises:
+        RuntimeError: if rows are missing, or there are more than the files hold.
+    """
+    held, seen = sum(file.rows for file in files), rows.read + rows.other_days
+    if files and seen != held:
+        paths = ", ".join(file.path for file in files[:3])
+        raise RuntimeError(f"the input holds {held} rows and {seen} were read, nothing is published: {paths}")
 
 
 def check_share(rows: Rows, limit: float, quarantine: str) -> None:
@@ -323,6 +398,8 @@ def manifest(spark: SparkSession, job: Job, rows: Rows, written: bool = False) -
         written: whether the good rows have been written, not the rejected ones alone.
     """
     counts = {"rows_written": rows.written, "rows_duplicate": rows.duplicates} if written else {}
+    if rows.other_days:
+        counts["rows_of_other_days"] = rows.other_days
     return {
         "name": job.name,
         "partition": job.partition,

@@ -5,6 +5,7 @@ The pieces that `batch.settle` puts together, and what transform() functions sha
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,18 +19,29 @@ import vectors
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
+#: The reason of a row that another day's run takes or rejects; no row of this day's.
+OTHER_DAY = "other_day"
 #: Up to so many rows, one side of a join is sent to every executor: 8 MB of numbers.
 BROADCAST_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What became of the rows of the input: read = written + rejected + duplicates."""
+    """What became of the rows of the input: read = written + rejected + duplicates.
+
+    Attributes:
+        read: the rows of the day.
+        rejects: those that are rejected, by their reason.
+        duplicates: those that are left out as copies.
+        written: those that are published.
+        other_days: further rows of the same files, which are another day's.
+    """
 
     read: int
     rejects: dict[str, int]
     duplicates: int = 0
     written: int = 0
+    other_days: int = 0
 
     @property
     def rejected(self) -> int:
@@ -50,31 +62,94 @@ class Rows:
         return self
 
 
+def lines(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
+    """Read the lines of files, without blank ones.
+
+    A line ends with LF or CRLF; any other CR is a character of it.
+
+    Args:
+        spark: the session; its executors must see the files.
+        paths: the files, under names of `inputs.bring`.
+
+    Returns:
+        A column value: the line's bytes as they are, valid UTF-8 or not.
+    """
+    from pyspark.sql import functions as F
+
+    read = spark.read.text(list(paths), lineSep="\n").where(F.trim("value", F.lit(" \t\r")) != F.lit(""))
+    # Cut as bytes: to take a text that is not UTF-8 apart would change it.
+    cut = F.expr("CAST(substring(CAST(value AS binary), 1, octet_length(value) - 1) AS string)")
+    return read.select(F.when(F.endswith("value", F.lit("\r")), cut).otherwise(F.col("value")).alias("value"))
+
+
+def judged_days(
+    spark: SparkSession,
+    paths: Mapping[str, str],
+    judge: Callable[[DataFrame], DataFrame],
+    time: str,
+    date: dt.date,
+    before: int,
+    after: int,
+) -> DataFrame:
+    """Read files that need not be cut at our midnight, and judge each of their lines in the run of one day alone.
+
+    The file of a day is read by the runs from `after` days before that day to `before` days after it. Each of its lines belongs
+    to one of them: a good one to that of its time, any other to that of the file's day.
+
+    Args:
+        spark: the session.
+        paths: the files, each with its day, YYYY-MM-DD.
+        judge: gives lines their columns and a reason: null for a good row of `date`, wrong_date for one that is good but for its
+            day.
+        time: the column of their time.
+        date: the day of this run.
+        before: how many days before its own a run reads files of.
+        after: how many days after its own.
+
+    Returns:
+        The judged rows, with the reason OTHER_DAY in those of other runs.
+    """
+    from pyspark.sql import functions as F
+
+    found = []
+    for day in sorted(set(paths.values())):
+        judged = judge(lines(spark, [path for path, its in paths.items() if its == day]))
+        late, reason = F.datediff(F.to_date(time), F.lit(day).cast("date")), F.col("reason")
+        own = day == date.isoformat()
+        elsewhere = (reason == "wrong_date") & late.between(-after, before) if own else reason.isNotNull()
+        found.append(judged.withColumn("reason", F.when(elsewhere, OTHER_DAY).otherwise(reason)))
+    return functools.reduce(lambda one, other: one.unionAll(other), found)
+
+
 def write_judged(judged: DataFrame, reasons: Sequence[str], folder: Path) -> Rows:
     """Write judged rows apart by their reason and count them: the input is read and parsed once.
 
     A rejected row's line takes the place of its first text column, so that good rows need no column for it.
 
     Args:
-        judged: rows with two columns more: line, and reason, null for a good row.
+        judged: rows with two columns more: line, and reason, null for a good row. Rows with the reason OTHER_DAY are counted
+            and left out.
         reasons: every reason there is.
         folder: where to write; must not exist.
 
     Returns:
-        The rows read and the rejects by reason.
+        The rows read, the rejects by reason and the rows of other days.
     """
     from pyspark.sql import Observation
     from pyspark.sql import functions as F
 
     seen = Observation("rows")
-    counts = [F.count_if(F.col("reason") == reason).alias(reason) for reason in reasons]
+    counts = [F.count_if(F.col("reason") == reason).alias(reason) for reason in (*reasons, OTHER_DAY)]
     counted = judged.observe(seen, F.count(F.lit(1)).alias("read"), *counts)
     carrier = _carrier(judged)
     carried = F.when(F.col("reason").isNull(), F.col(carrier)).otherwise(F.col("line")).alias(carrier)
     columns = [carried if name == carrier else F.col(name) for name in judged.columns if name != "line"]
-    counted.select(*columns).write.partitionBy("reason").parquet(str(folder))
+    mine = counted.where(F.col("reason").isNull() | (F.col("reason") != OTHER_DAY))
+    mine.select(*columns).write.partitionBy("reason").parquet(str(folder))
     found: dict[str, int] = dict(seen.get)
-    return Rows(found.pop("read"), {reason: number for reason, number in found.items() if number})
+    other_days = found.pop(OTHER_DAY)
+    rejects = {reason: number for reason, number in found.items() if number and reason != "read"}
+    return Rows(found["read"] - other_days, rejects, other_days=other_days)
 
 
 def write_rejects(judged: DataFrame, rows: Rows, source: Path, folder: Path) -> None:

@@ -1,21 +1,48 @@
-"""The files that an application reads: found, checked and hashed without Spark."""
+"""The files that an application reads: found, checked, hashed and counted without Spark.
+
+What a file holds is counted here, from its bytes, so that a reader that loses rows is noticed. Spark reads files under names of
+ours: it skips names that begin with _ or a dot, takes others for patterns, and cannot open those with a colon.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import gzip
 import hashlib
 import os
+import re
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from errors import UserError
 
-#: What Hadoop's file systems read as a pattern.
-_WILD = frozenset("*?[]{}\\")
+#: What a gzip file may unpack to, unless the application is given another limit.
+MAX_UNPACKED_MIB = 10_240
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BLOCK = 2**20
+#: The end of a line before one that is perhaps blank.
+_PERHAPS_BLANK = re.compile(rb"\n[\n\r \t]")
+
+
+class Content(NamedTuple):
+    """What a file holds, unpacked.
+
+    Attributes:
+        sha256: of its content as hexadecimal digits.
+        bytes: its size.
+        lines: its lines, with the last one if it does not end.
+        rows: those that are neither blank (spaces, tabs and carriage returns at most) nor a header.
+    """
+
+    sha256: str
+    bytes: int
+    lines: int
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -26,46 +53,133 @@ class InputFile:
         path: where it is.
         bytes: its size.
         modified_ns: when it was last written, in nanoseconds since 1970.
+        limit: what it may unpack to, in bytes, if it is a gzip file.
+        day: the day that its name says, where files of several days are read; empty elsewhere.
     """
 
     path: str
     bytes: int
     modified_ns: int
+    limit: int = field(default=MAX_UNPACKED_MIB * 2**20, kw_only=True)
+    day: str = field(default="", kw_only=True)
 
     @cached_property
     def sha256(self) -> str:
-        """The SHA-256 of its content as hexadecimal digits."""
+        """The SHA-256 of the file as hexadecimal digits."""
+        if not is_packed(self.path):
+            return self.content.sha256
         with open(self.path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     @cached_property
-    def content_sha256(self) -> str:
-        """The SHA-256 of what Spark reads of it: unpacked, if it is a gzip file.
+    def content(self) -> Content:
+        """What the file holds, unpacked.
 
         Raises:
-            UserError: if a gzip file is cut off or damaged.
+            UserError: if a gzip file is cut off or damaged, or unpacks to more than the limit.
         """
-        if not self.path.endswith(".gz"):
-            return self.sha256
-        try:
-            with gzip.open(self.path, "rb") as stream:
-                return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # it can be read into a buffer
-        except EOFError:
-            raise UserError(f"the input file {self.path} is cut off: its upload did not end, send it again") from None
-        except (gzip.BadGzipFile, zlib.error) as error:
-            raise UserError(f"the input file {self.path} is damaged: {error}; send it again") from None
+        return count(blocks(self.path, self.limit), self.skipped)
+
+    @property
+    def rows(self) -> int:
+        """The lines of the file that are neither blank nor a header."""
+        return self.content.rows
+
+    @property
+    def skipped(self) -> bytes:
+        """The line that is no row wherever it stands, without its end; empty if there is none."""
+        return b""
 
     def described(self) -> dict[str, Any]:
         """Return what a manifest says of it: path, bytes, sha256."""
         return {"path": self.path, "bytes": self.bytes, "sha256": self.sha256}
 
 
-def look(path: str | Path) -> InputFile:
-    """Look at one file.
+def is_packed(path: str | Path) -> bool:
+    """Return whether a file is a gzip file by its name."""
+    return str(path).endswith(".gz")
+
+
+def blocks(path: str | Path, limit: int = MAX_UNPACKED_MIB * 2**20) -> Iterator[bytes]:
+    """Yield the content of a file in blocks, unpacked if it is a gzip file by its name.
+
+    Members that follow each other are one content, and zeros behind the last one are padding.
+
+    Args:
+        path: the file.
+        limit: what a gzip file may unpack to, in bytes.
 
     Raises:
-        UserError: if it is missing, a folder, unreadable or empty.
+        UserError: if a gzip file is cut off or damaged, or unpacks to more than the limit.
     """
+    if not is_packed(path):
+        with open(path, "rb") as plain:
+            yield from iter(lambda: plain.read(_BLOCK), b"")
+        return
+    unpacked = 0
+    try:
+        with gzip.open(path, "rb") as stream:
+            while block := stream.read(_BLOCK):
+                unpacked += len(block)
+                if unpacked > limit:
+                    raise UserError(
+                        f"the input file {path} unpacks to more than {limit // 2**20} MiB: split it, or raise --max-unpacked-mib "
+                        "(in Airflow the param max_unpacked_mib)"
+                    )
+                yield block
+    except EOFError:
+        raise UserError(f"the input file {path} is cut off: its upload did not end, send it again") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"the input file {path} is damaged: {error}; send it again") from None
+
+
+def count(content: Iterable[bytes], skipped: bytes = b"") -> Content:
+    """Count what a content holds.
+
+    Args:
+        content: its blocks.
+        skipped: a line that is no row, such as a header; empty for none.
+    """
+    digest, size, lines, rows = hashlib.sha256(), 0, 0, 0
+    unfinished: list[bytes] = []
+
+    def whole_lines(text: bytes) -> None:
+        nonlocal lines, rows
+        number = text.count(b"\n")
+        lines += number
+        rows += number
+        if _PERHAPS_BLANK.search(b"\n" + text) or (skipped and skipped in text):
+            each = text.split(b"\n")[:-1]
+            rows -= sum(not line.strip(b" \t\r") or (line.removesuffix(b"\r") == skipped) for line in each)
+
+    for block in content:
+        digest.update(block)
+        if not size:
+            block, size = block.removeprefix(BYTE_ORDER_MARK), len(block)
+        else:
+            size += len(block)
+        end = block.rfind(b"\n") + 1
+        if end:
+            whole_lines(b"".join((*unfinished, block[:end])))
+            unfinished.clear()
+        unfinished.append(block[end:])
+    if last := b"".join(unfinished):
+        whole_lines(last + b"\n")
+    return Content(digest.hexdigest(), size, lines, rows)
+
+
+def look(path: str | Path, limit: int = MAX_UNPACKED_MIB * 2**20) -> InputFile:
+    """Look at one file.
+
+    Args:
+        path: where it is.
+        limit: what it may unpack to, in bytes.
+
+    Raises:
+        UserError: if it is missing, a folder, unreadable or empty, or has a name that is not UTF-8.
+    """
+    if not _is_text(str(path)):
+        raise UserError(f"the input file {os.fsencode(path)!r} has a name that is not UTF-8: rename it")
     try:
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
@@ -77,36 +191,124 @@ def look(path: str | Path) -> InputFile:
         raise UserError(f"the input file {path} may not be read by user {os.getuid()}") from None
     if not status.st_size:
         raise UserError(f"the input file {path} is empty")
-    return InputFile(str(path), status.st_size, status.st_mtime_ns)
+    return InputFile(str(path), status.st_size, status.st_mtime_ns, limit=limit)
 
 
-def find(folder: str, *patterns: str) -> tuple[InputFile, ...]:
-    """Look at every file of a folder that matches one of some patterns, each content once, and read gzip files to their end.
+def find(folder: str, *patterns: str, limit: int = MAX_UNPACKED_MIB * 2**20) -> tuple[InputFile, ...]:
+    """Look at every file of a folder that matches one of some patterns, each content once, and read them to their end.
 
     Args:
         folder: where the files are.
-        patterns: such as `*2026-01-15*.log*`; names that begin with a dot are files that are still being written.
+        patterns: such as `*2026-01-15*.log*`; names that begin with a dot are files that are still being written, they are left
+            out, with a line about it.
+        limit: what each may unpack to, in bytes.
 
     Returns:
         The files, ordered by name. A file with the same content as one before it, packed or not, is left out, with a line
         about it.
 
     Raises:
-        UserError: if there is none, or one cannot be read, is empty, cut off or damaged, or has a path that Spark takes for a
-            pattern.
+        UserError: if there is none, or one cannot be read, is empty, cut off or damaged, or unpacks to more than the limit.
     """
-    paths = sorted({path for one in patterns for path in Path(folder).glob(one) if not path.name.startswith(".")})
+    paths = sorted({path for one in patterns for path in Path(folder).glob(one)})
+    for path in [path for path in paths if path.name.startswith(".")]:
+        print(f"{path} is left out: a name that begins with a dot is that of a file that is still being written")
+        paths.remove(path)
     if not paths:
         there = "there is no such folder" if not os.path.isdir(folder) else f"it holds {len(os.listdir(folder))} others"
         raise UserError(f"no file {' or '.join(patterns)} in {folder}: {there}")
     found: dict[str, InputFile] = {}
     for path in paths:
-        if wild := sorted(set(str(path)) & _WILD):
-            raise UserError(f"the input file {path} has {' '.join(wild)} in its path, a pattern to Spark: rename it")
-        file = look(path)
-        if (first := found.setdefault(file.content_sha256, file)) is not file:
+        file = look(path, limit)
+        check_packed(file)
+        if (first := found.setdefault(file.content.sha256, file)) is not file:
             print(f"{file.path} is left out: the same content as {first.path}")
     return tuple(found.values())
+
+
+def find_days(
+    folder: str,
+    date: dt.date,
+    *patterns: str,
+    before: int = 0,
+    after: int = 0,
+    limit: int = MAX_UNPACKED_MIB * 2**20,
+) -> tuple[InputFile, ...]:
+    """Look at the files of a day, and at those of the days around it as far as they are there.
+
+    Args:
+        folder: where the files are.
+        date: the day.
+        patterns: those of `find`, with {date} in the place of the day.
+        before: how many days before the day.
+        after: how many days after it.
+        limit: what each file may unpack to, in bytes.
+
+    Returns:
+        The files with their day, the day's own first.
+
+    Raises:
+        UserError: as `find` does; if files of a day around it are missing, a line says so instead.
+    """
+    found: dict[str, InputFile] = {}
+    for days in (0, *range(-before, 0), *range(1, after + 1)):
+        day = (date + dt.timedelta(days)).isoformat()
+        names = [pattern.format(date=day) for pattern in patterns]
+        if days and not any(path.name[0] != "." for name in names for path in Path(folder).glob(name)):
+            print(f"no file {' or '.join(names)} in {folder}: rows of {date} that it would hold are not read")
+            continue
+        for file in find(folder, *names, limit=limit):
+            first = found.setdefault(file.content.sha256, replace(file, day=day))
+            if first.path != file.path:
+                print(f"{file.path} is left out: the same content as {first.path}")
+    return tuple(found.values())
+
+
+def check_packed(file: InputFile) -> None:
+    """Check that something is in a file.
+
+    Raises:
+        UserError: if it is a gzip file with nothing in it.
+    """
+    if not file.content.bytes:
+        raise UserError(f"the input file {file.path} is empty: nothing is packed in it")
+
+
+def check_has_rows(files: Sequence[InputFile]) -> None:
+    """Check that files hold something.
+
+    Raises:
+        UserError: if all of them hold blank lines only, or one is a gzip file with nothing in it.
+    """
+    for file in files:
+        check_packed(file)
+    if not any(file.rows for file in files):
+        raise UserError(f"the input file {files[0].path} holds blank lines only")
+
+
+def bring(files: Iterable[InputFile], folder: Path) -> list[str]:
+    """Give files names that Spark takes as they are, unpacked where they are packed.
+
+    Args:
+        files: the files.
+        folder: an empty folder that executors see too.
+
+    Returns:
+        A path for each file, in their order: a link, or the unpacked content, which many tasks can read at the same time.
+
+    Raises:
+        UserError: if a gzip file is cut off or damaged, or unpacks to more than the limit.
+    """
+    made = []
+    for number, file in enumerate(files):
+        path = folder / f"{number:05d}.txt"
+        if is_packed(file.path):
+            with open(path, "wb") as target:
+                target.writelines(blocks(file.path, file.limit))
+        else:
+            path.symlink_to(os.path.abspath(file.path))
+        made.append(str(path))
+    return made
 
 
 def check_unchanged(files: Iterable[InputFile]) -> None:
@@ -122,3 +324,10 @@ def check_unchanged(files: Iterable[InputFile]) -> None:
             raise UserError(f"the input file {file.path} was removed while it was being read") from None
         if (status.st_size, status.st_mtime_ns) != (file.bytes, file.modified_ns):
             raise UserError(f"the input file {file.path} was changed while it was being read: run again")
+
+
+def _is_text(name: str) -> bool:
+    with contextlib.suppress(UnicodeEncodeError):
+        name.encode()
+        return True
+    return False

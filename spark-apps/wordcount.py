@@ -46,6 +46,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--output", default=batch.OUTPUT, help="the root of the results (%(default)s)")
     parser.add_argument("--name", default="demo", help="the result's name (%(default)s)")
     parser.add_argument("--slices", type=int, default=2, help="partitions of the RDD (%(default)s)")
+    batch.add_unpacked(parser)
     options = parser.parse_args(argv)
     if not NAME.fullmatch(options.name):
         raise UserError(f"--name {options.name!r}: letters, digits, dots and dashes only")
@@ -53,13 +54,28 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"--slices {options.slices}: at least one")
     if os.environ.get("SPARK_REMOTE"):
         raise UserError("there are no RDDs over Spark Connect: submit to a master, or use a DataFrame")
-    files: tuple[InputFile, ...] = ()
-    if options.input and "*" in options.input:
-        files = inputs.find(os.path.dirname(options.input), os.path.basename(options.input))
-    elif options.input:
-        files = (inputs.look(options.input),)
+    files = check(options.input, options.max_unpacked_mib * 2**20) if options.input else ()
     with batch.session() as spark, batch.disk_full_is_a_sentence(options.output):
         run(spark, options.text, files, options.slices, options.output, options.name)
+
+
+def check(path: str, limit: int = inputs.MAX_UNPACKED_MIB * 2**20) -> tuple[InputFile, ...]:
+    """Find the files of a path: the one that has that very name, or else those of its folder that match it as a pattern.
+
+    Args:
+        path: a file, or a folder's files by a pattern such as /data/texts/*.txt.
+        limit: what a gzip file may unpack to, in bytes.
+
+    Raises:
+        UserError: if there is none, or one is empty, unreadable, cut off or damaged, or unpacks to too much.
+    """
+    folder, name = os.path.split(path)
+    if os.path.lexists(path) or not set(name) & set("*?["):
+        files: tuple[InputFile, ...] = (inputs.look(path, limit),)
+    else:
+        files = inputs.find(folder or ".", name, limit=limit)
+    inputs.check_has_rows(files)
+    return files
 
 
 # START rdd
@@ -88,6 +104,7 @@ def run(spark: SparkSession, text: str | None, files: Sequence[InputFile], slice
 
     Raises:
         UserError: if a file changes while it is read.
+        RuntimeError: if lines of it are missing.
     """
     job, context = batch.Job("wordcount", f"name={name}", output, tuple(files)), spark.sparkContext
     looked_at = context.accumulator(0)
@@ -96,17 +113,18 @@ def run(spark: SparkSession, text: str | None, files: Sequence[InputFile], slice
         looked_at.add(1)
         return line
 
-    source = (
-        context.parallelize(text.split("."), slices)
-        if text is not None
-        else context.textFile(",".join(file.path for file in files), slices)
-    )
-    counts = words(source.map(look))
-    lineage = (counts.toDebugString() or b"").decode()
-    print(f"the lineage, of which nothing has run:\n{lineage}\nlines looked at before the action: {looked_at.value}")
-    before = looked_at.value
-    # The action: only now the lines are read.
-    found = sorted(counts.collect(), key=lambda pair: (-pair[1], pair[0]))
+    with batch.staged(job, files) as paths:
+        source = context.parallelize(text.split("."), slices) if text is not None else context.textFile(",".join(paths), slices)
+        counts = words(source.map(look))
+        lineage = (counts.toDebugString() or b"").decode()
+        print(f"the lineage, of which nothing has run:\n{lineage}\nlines looked at before the action: {looked_at.value}")
+        before = looked_at.value
+        # The action: only now the lines are read.
+        found = sorted(counts.collect(), key=lambda pair: (-pair[1], pair[0]))
+        inputs.check_unchanged(files)
+    held = sum(file.content.lines for file in files)
+    if files and looked_at.value != held:
+        raise RuntimeError(f"the input holds {held} lines and {looked_at.value} were read, nothing is published: {files[0].path}")
     print(f"lines looked at after the action: {looked_at.value}; words: {found[:5]} …")
     result = {
         "looked_at_before": before,
@@ -124,7 +142,6 @@ def run(spark: SparkSession, text: str | None, files: Sequence[InputFile], slice
         (folder / "_SUCCESS").touch()
         rows = Rows(read=looked_at.value, rejects={}, written=looked_at.value)
         batch.write_manifest(folder, batch.manifest(spark, job, rows, written=True) | result)
-        inputs.check_unchanged(files)
         publish.publish(output, job.result, folder)
     return result
 

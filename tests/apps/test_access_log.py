@@ -218,3 +218,110 @@ def test_should_look_at_a_file_as_it_was_once(tmp_path: Path) -> None:
         inputs.look(tmp_path / "empty")
     with pytest.raises(UserError, match="is a folder"):
         inputs.look(tmp_path)
+
+
+#: A server in UTC: its file of a day holds nine hours of that day in Seoul, and fifteen of the next.
+UTC_FILES = {
+    "2026-01-14": ["14/Jan/2026:14:59:59", "14/Jan/2026:15:00:00", "14/Jan/2026:23:59:59", "no log line"],
+    "2026-01-15": ["15/Jan/2026:00:00:00", "15/Jan/2026:14:59:59", "15/Jan/2026:15:00:00", "01/Feb/2001:00:00:00", "also none"],
+    "2026-01-16": ["16/Jan/2026:00:00:00"],
+}
+
+
+def _utc_logs(folder: Path) -> Path:
+    for day, times in UTC_FILES.items():
+        lines = [GOOD.replace("15/Jan/2026:10:00:00 +0900", f"{at} +0000") if "/" in at else at for at in times]
+        _write(folder, *lines, name=f"access-{day}.log")
+    return folder
+
+
+def test_should_give_each_line_of_a_server_in_utc_to_the_run_of_one_day(on_shared_session: SparkSession, tmp_path: Path) -> None:
+    folder, found = _utc_logs(tmp_path / "logs"), {}
+    for day in (dt.date(2026, 1, 14), DAY, dt.date(2026, 1, 16), dt.date(2026, 1, 17)):
+        if day.day == 17:
+            _write(folder, GOOD.replace("15/Jan/2026:10:00:00 +0900", "17/Jan/2026:00:00:00 +0000"), name="access-2026-01-17.log")
+        files = access_log.check(str(folder), day, before=1)
+        rows = access_log.run(files, day, str(tmp_path), 1, before=1)
+        found[day.day] = (rows.read, rows.written, rows.rejects, rows.other_days)
+    assert found == {
+        14: (2, 1, {"not_combined": 1}, 2),
+        15: (6, 4, {"not_combined": 1, "wrong_date": 1}, 3),
+        16: (2, 2, {}, 4),
+        17: (1, 1, {}, 1),
+    }
+    lines = sum(len(times) for times in UTC_FILES.values()) + 1
+    assert sum(read for read, *_ in found.values()) == lines
+    hours = {row["at"].hour for row in _table(tmp_path, "requests")}
+    assert hours == {15, 23, 0, 14}
+    manifest = json.loads((tmp_path / RESULT / "_manifest.json").read_text())
+    assert (manifest["rows_read"], manifest["rows_of_other_days"], len(manifest["inputs"])) == (6, 3, 2)
+
+
+def test_should_take_the_hours_of_a_server_east_of_us_from_the_file_of_the_day_after(
+    on_shared_session: SparkSession, tmp_path: Path
+) -> None:
+    # 23:30 in Seoul is 00:30 of the next day in Vladivostok.
+    _write(tmp_path / "logs", GOOD.replace("10:00:00 +0900", "12:00:00 +1000"), name="access-2026-01-15.log")
+    _write(
+        tmp_path / "logs", GOOD.replace("15/Jan/2026:10:00:00 +0900", "16/Jan/2026:00:30:00 +1000"), name="access-2026-01-16.log"
+    )
+    files = access_log.check(str(tmp_path / "logs"), DAY, after=1)
+    rows = access_log.run(files, DAY, str(tmp_path), 0, after=1)
+    assert (rows.read, rows.written, rows.other_days) == (2, 2, 0)
+
+
+def test_should_reject_lines_of_other_days_if_files_are_cut_at_our_midnight(
+    on_shared_session: SparkSession, tmp_path: Path
+) -> None:
+    rows = _run(_utc_logs(tmp_path / "logs"), tmp_path)
+    assert (rows.read, rows.written, rows.rejects) == (5, 2, {"not_combined": 1, "wrong_date": 2})
+
+
+def test_should_say_which_neighbouring_file_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _write(tmp_path, GOOD)
+    access_log.main(["--check", "--date", "2026-01-15", "--input", str(tmp_path)])
+    assert "no file *2026-01-14*.log or *2026-01-14*.log.gz in" in capsys.readouterr().out
+    access_log.main(["--check", "--date", "2026-01-15", "--input", str(tmp_path), "--files-before", "0"])
+    assert "no file" not in capsys.readouterr().out
+
+
+def test_should_give_a_request_of_a_megabyte_a_fate(spark: SparkSession) -> None:
+    lines, wanted = [], []
+    for worst in ("a", "\\\\", '\\"', "/", "/1", "각", "0", "%", " ", "]", '"'):
+        long = (worst * 2**20)[: 2**20]
+        inside = worst not in (" ", "]", '"')
+        for old, new in (("/cart", f"/{long}"), ("Firefox", long)):
+            lines.append(GOOD.replace(old, new))
+            # A request with a space too many is one of no protocol, and an agent may hold anything but a quote.
+            wanted.append(None if inside or worst != '"' else "not_combined")
+    for old in ("203.0.113.7", "10:00:00 +0900", "200", "512", "0.120"):
+        lines.append(GOOD.replace(old, "9" * 2**20))
+    wanted += [None, "wrong_time", "wrong_status", "wrong_bytes", "wrong_seconds"]
+    frame = spark.createDataFrame([(line,) for line in lines], "value string").repartition(4)
+    found = {row.line: row.reason for row in access_log.transform(frame, DAY).selectExpr("md5(line) AS line", "reason").collect()}
+    assert [found[hashlib.md5(line.encode()).hexdigest()] for line in lines] == wanted
+
+
+NUMBERS = [
+    (" 512 ", " -5 ", "wrong_bytes"),
+    (" 512 ", " 9223372036854775808 ", "wrong_bytes"),
+    (" 512 ", " 1e3 ", "wrong_bytes"),
+    (" 512 ", " 12.5 ", "wrong_bytes"),
+    (" 512 ", " ５１２ ", "wrong_bytes"),
+    (" 512 ", " 9223372036854775807 ", None),
+    (" 512 ", " - ", None),
+    (" 0.120", " 12345678.000", "wrong_seconds"),
+    (" 0.120", f" {'9' * 50}", "wrong_seconds"),
+    (" 0.120", " 9999999.999", None),
+    (" 200 ", " 200.7 ", "wrong_status"),
+    (" 200 ", " +200 ", "wrong_status"),
+    (" 200 ", " ２００ ", "wrong_status"),
+    ("Firefox", "Fire\0fox", "not_utf8"),
+    ("Firefox", "Fire\rfox", None),
+]
+
+
+def test_should_reject_numbers_that_the_columns_cannot_hold(spark: SparkSession) -> None:
+    wanted = {GOOD.replace(old, new): reason for old, new, reason in NUMBERS}
+    judged = access_log.transform(spark.createDataFrame([(line,) for line in wanted], "value string"), DAY).collect()
+    assert {row.line: row.reason for row in judged} == wanted
