@@ -2,7 +2,8 @@
 
 spark-submit clickstream.py --date 2026-01-15 --input /opt/airflow/data/clicks --output /opt/airflow/output
 
-Reads   <input>/clicks_2026-01-15.jsonl or .jsonl.gz, an event a line, and <input>/campaigns.csv
+Reads   <input>/clicks_2026-01-15.jsonl or .jsonl.gz, an event a line, and <input>/campaigns.csv; the files of the day before,
+        too, for a server whose midnight is after ours (--files-before, --files-after)
         <output>/clickstream/date=…/events of the days before, as far as they are there (--window-days)
 Writes  <output>/clickstream/date=2026-01-15             events, funnel, campaigns, retention
         <output>/quarantine/clickstream/date=2026-01-15  the lines that are no events, with the reason
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import gzip
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,30 +25,26 @@ import batch
 import errors
 import frames
 import inputs
+import json_lines
+import values
 from errors import UserError
 from inputs import InputFile
+from sales_format import MAX_TEXT
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 REASONS = ("not_utf8", "not_json", "missing_value", "wrong_type", "unknown_type", "out_of_range", "wrong_date")
 TYPES = ("view", "search", "cart", "checkout", "purchase")
-SCHEMA = (
-    "event_id string, user_id string, session_id string, at string, type string, product_id string, campaign string, "
-    "amount string, malformed string"
-)
-TEXTS = ("event_id", "user_id", "session_id", "type", "product_id", "campaign")
 REQUIRED = ("event_id", "user_id", "session_id", "at", "type", "product_id")
+COLUMNS = (*REQUIRED, "campaign", "amount")
+TEXTS = ("event_id", "user_id", "session_id", "type", "product_id", "campaign")
 EVENTS = (
     "event_id string, user_id string, session_id string, at timestamp, type string, product_id string, campaign string, "
     "amount decimal(12,2)"
 )
 CAMPAIGNS, CAMPAIGN_HEADER = "campaign string, channel string, cost decimal(12,2)", "campaign,channel,cost"
 COST = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?")
-# A time without an offset is another one in each time zone.
-AT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})$"
-# from_json() reads the first object of a line and says nothing of what follows; }{ has no place inside one.
-ONE_OBJECT, TWO_OBJECTS = r"(?s)^\s*\{.*\}\s*$", r"\}\s*\{"
 BYTES_PER_FILE = 64 * 2**20
 
 # A session has reached a step if it did that after the step before it.
@@ -122,32 +118,45 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD, in Korean time")
     parser.add_argument("--window-days", type=int, default=14, help="days of the retention table (%(default)s)")
     parser.add_argument("--check", action="store_true", help="only check the input files, without Spark")
+    batch.add_neighbours(parser)
+    batch.add_unpacked(parser)
     options = parser.parse_args(argv)
     date = batch.parse_date(options.date)
     if options.window_days < 1:
         raise UserError(f"--window-days {options.window_days}: at least one")
-    files = check(options.input, date)
+    before, after = options.files_before, options.files_after
+    files = check(options.input, date, before, after, options.max_unpacked_mib)
     if options.check:
         print(f"clickstream: {len(files)} files with {sum(file.bytes for file in files)} bytes")
         return
-    rows = run(files, date, options.window_days, options.output, options.max_reject_share)
+    rows = run(files, date, options.window_days, options.output, options.max_reject_share, before, after)
     print(f"clickstream: {date}: {rows}")
 
 
-def check(folder: str, date: dt.date) -> tuple[InputFile, ...]:
-    """Find the day's files and the campaigns, and check what can be checked without Spark.
+def check(
+    folder: str, date: dt.date, before: int = 0, after: int = 0, max_unpacked_mib: int = inputs.MAX_UNPACKED_MIB
+) -> tuple[InputFile, ...]:
+    """Find the day's files, those around it and the campaigns, and check what can be checked without Spark.
+
+    Args:
+        folder: where the files are.
+        date: the day.
+        before: how many days before it have files that can hold events of it.
+        after: how many days after it.
+        max_unpacked_mib: what a gzip file may unpack to.
 
     Returns:
-        The campaigns' file, then the day's files.
+        The campaigns' file, then the files of events, the day's own first.
 
     Raises:
-        UserError: if one is missing, empty, blank, unreadable, cut off or damaged, or the campaigns are wrong.
+        UserError: if one is missing, empty, blank, unreadable, cut off or damaged, or unpacks to too much, or the campaigns are
+            wrong.
     """
     campaigns = inputs.look(Path(folder, "campaigns.csv"))
     read_campaigns(campaigns)
-    files = inputs.find(folder, f"clicks_{date}*.jsonl", f"clicks_{date}*.jsonl.gz")
-    if not any(map(_has_text, files)):
-        raise UserError(f"the input file {files[0].path} holds blank lines only")
+    patterns = "clicks_{date}*.jsonl", "clicks_{date}*.jsonl.gz"
+    files = inputs.find_days(folder, date, *patterns, before=before, after=after, limit=max_unpacked_mib * 2**20)
+    inputs.check_has_rows(files)
     return (campaigns, *files)
 
 
@@ -161,8 +170,8 @@ def read_campaigns(file: InputFile) -> list[tuple[str, str | None, Decimal]]:
         Name, channel and cost of each.
 
     Raises:
-        UserError: with the line, if it has another form, a cost that is no amount, or a name that was there before: each of
-            its events would count twice.
+        UserError: with the line, if it has another form, a cost that is no amount, a text that is too long, or a name that was
+            there before: each of its events would count twice.
     """
     found: dict[str, tuple[str, str | None, Decimal]] = {}
     try:
@@ -173,11 +182,15 @@ def read_campaigns(file: InputFile) -> list[tuple[str, str | None, Decimal]]:
                 raise UserError(f"{file.path} has the wrong header: expected {CAMPAIGN_HEADER}; found {header[:200]}")
             for row in filter(None, rows):
                 where = f"line {rows.line_num} of {file.path}"
-                if len(row) != 3 or not row[0].strip() or not COST.fullmatch(row[2]):
+                if any(mark in text for text in row for mark in "\0\r\n"):
+                    raise UserError(f"{where} has a line break or a NUL in a field: is one of its quotes not closed?")
+                if len(row) != 3 or values.blank(row[0]) or not COST.fullmatch(row[2]):
                     raise UserError(f"{where} is no campaign, channel and cost such as 120.50: {','.join(row)[:200]}")
+                if any(len(text.encode()) > MAX_TEXT for text in row):
+                    raise UserError(f"{where} has a text of more than {MAX_TEXT} bytes: {','.join(row)[:200]}")
                 if row[0] in found:
                     raise UserError(f"{where} names the campaign {row[0]} once more: leave one of its lines")
-                found[row[0]] = (row[0], row[1] or None, Decimal(row[2]))
+                found[row[0]] = (row[0], None if values.blank(row[1]) else row[1], Decimal(row[2]))
     except UnicodeDecodeError:
         raise UserError(f"{file.path} is not UTF-8: save it as that") from None
     except csv.Error as error:
@@ -185,12 +198,15 @@ def read_campaigns(file: InputFile) -> list[tuple[str, str | None, Decimal]]:
     return list(found.values())
 
 
-def _has_text(file: InputFile) -> bool:
-    with gzip.open(file.path, "rb") if file.path.endswith(".gz") else open(file.path, "rb") as stream:
-        return any(block.strip() for block in iter(lambda: stream.read(2**20), b""))
-
-
-def run(files: tuple[InputFile, ...], date: dt.date, window_days: int, output: str, max_reject_share: float) -> frames.Rows:
+def run(
+    files: tuple[InputFile, ...],
+    date: dt.date,
+    window_days: int,
+    output: str,
+    max_reject_share: float,
+    before: int = 0,
+    after: int = 0,
+) -> frames.Rows:
     """Read the day's events and publish what they tell.
 
     Args:
@@ -199,19 +215,23 @@ def run(files: tuple[InputFile, ...], date: dt.date, window_days: int, output: s
         window_days: how many days, the day itself among them, the retention table looks at.
         output: the root of the published partitions.
         max_reject_share: the largest tolerated share of rejected lines, 0 to 1.
+        before: how many days before it have files that can hold events of it.
+        after: how many days after it.
 
     Raises:
         UserError: if more lines are rejected, or a file changes meanwhile; the day's old result then stays.
-        RuntimeError: if the counts do not add up or the result fails its checks.
+        RuntimeError: if lines are missing, the counts do not add up or the result fails its checks.
     """
-    before = history_days(output, date, window_days)
-    notes = {"history": before}
+    days_before = history_days(output, date, window_days)
+    notes = {"history": days_before}
     job = batch.Job("clickstream", f"date={date}", output, files, max_reject_share, notes)
-    parts = -(-sum(file.bytes for file in files) // BYTES_PER_FILE)
-    with batch.session() as spark:
-        judged = transform(extract(spark, files[1:]), date)
+    events = files[1:]
+    parts = -(-sum(file.bytes for file in events if file.day == str(date)) // BYTES_PER_FILE)
+    with batch.session() as spark, batch.staged(job, events) as paths:
+        days = {path: file.day for path, file in zip(paths, events, strict=True)}
+        judged = frames.judged_days(spark, days, lambda lines: transform(lines, date), "at", date, before, after)
         campaigns = spark.createDataFrame(read_campaigns(files[0]), CAMPAIGNS)
-        older = history(spark, output, before)
+        older = history(spark, output, days_before)
         return batch.settle(
             spark,
             job,
@@ -221,6 +241,7 @@ def run(files: tuple[InputFile, ...], date: dt.date, window_days: int, output: s
             main="events",
             key=("event_id",),
             files=parts,
+            lines=events,
             checks=checks,
         )
 
@@ -238,17 +259,6 @@ def history(spark: SparkSession, output: str, days: Sequence[str]) -> DataFrame:
     return spark.read.schema(EVENTS).parquet(*(f"{output}/clickstream/date={day}/events" for day in days))
 
 
-def extract(spark: SparkSession, files: Sequence[InputFile]) -> DataFrame:
-    """Read the lines of files, without blank lines.
-
-    Returns:
-        A column value: the line's bytes as they are, valid UTF-8 or not.
-    """
-    from pyspark.sql import functions as F
-
-    return spark.read.text([file.path for file in files]).where(F.trim("value") != F.lit(""))
-
-
 def transform(lines: DataFrame, date: dt.date) -> DataFrame:
     """Read lines as events and judge each one.
 
@@ -262,46 +272,33 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
     """
     from pyspark.sql import functions as F
 
-    text = F.regexp_replace("value", "^\ufeff", "")
-    parsed = F.from_json(text, SCHEMA, {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "malformed"})
-    other = ~text.rlike(ONE_OBJECT) | text.rlike(TWO_OBJECTS)
-    fields = frames.evaluated_once(
-        lines,
-        F.col("value").alias("line"),
-        F.is_valid_utf8("value").alias("utf8"),
-        other.alias("other"),
-        parsed.alias("row"),
-    ).select("line", "utf8", "other", "row.*")
-    exact = F.col("amount").try_cast("decimal(38,18)")
+    given = ~values.blank_column(F.col("amount"))
     typed = frames.evaluated_once(
-        fields,
+        json_lines.parsed(lines, COLUMNS),
         *(F.col(name) for name in ("event_id", "user_id", "session_id")),
-        F.when(F.col("at").rlike(AT), F.col("at").try_cast("timestamp")).alias("at"),
+        # A time without an offset is another one in each time zone.
+        values.time_column(F.col("at"), zoned=True).alias("at"),
         *(F.col(name) for name in ("type", "product_id")),
-        F.nullif(F.col("campaign"), F.lit("")).alias("campaign"),
-        F.col("amount").try_cast("decimal(12,2)").alias("amount"),
+        F.when(~values.blank_column(F.col("campaign")), F.col("campaign")).alias("campaign"),
+        values.money_column(F.col("amount")).alias("amount"),
         F.col("line"),
-        F.col("utf8"),
-        (F.col("malformed").isNotNull() | F.col("other")).alias("malformed"),
-        frames.any_of(F.trim(F.coalesce(F.col(name), F.lit(""))) == "" for name in REQUIRED).alias("missing"),
-        frames.any_of(F.coalesce(F.col(name), F.lit("")).rlike(r"^[\[{]") for name in TEXTS).alias("nested"),
-        # A cast rounds: an amount of more digits than money has is a mistake that nobody may hide.
-        (F.col("amount").isNotNull() & ~F.coalesce(exact == F.col("amount").try_cast("decimal(12,2)"), F.lit(False))).alias(
-            "wrong_amount"
-        ),
+        F.col("problem"),
+        F.col("wrong"),
+        frames.any_of(values.blank_column(F.col(name)) for name in REQUIRED).alias("missing"),
+        given.alias("given"),
     )
-    purchase = F.col("type") == "purchase"
-    wrong_type = F.col("at").isNull() | F.col("nested") | F.col("wrong_amount") | (~purchase & F.col("amount").isNotNull())
+    purchase, amount = F.col("type") == "purchase", F.col("amount")
+    wrong_amount = F.col("given") & (~purchase | amount.isNull())
+    too_long = frames.any_of(F.coalesce(F.octet_length(name) > MAX_TEXT, F.lit(False)) for name in TEXTS)
     reason = (
-        F.when(~F.col("utf8"), "not_utf8")
-        .when(F.col("malformed"), "not_json")
-        .when(F.col("missing") | (purchase & F.col("amount").isNull() & ~F.col("wrong_amount")), "missing_value")
-        .when(wrong_type, "wrong_type")
+        F.when(F.col("problem").isNotNull(), F.col("problem"))
+        .when(F.col("missing") | (purchase & ~F.col("given")), "missing_value")
+        .when(F.col("wrong") | F.col("at").isNull() | wrong_amount, "wrong_type")
         .when(~F.col("type").isin(*TYPES), "unknown_type")
-        .when(F.col("amount") < 0, "out_of_range")
+        .when(too_long | (amount < 0), "out_of_range")
         .when(F.to_date("at") != F.lit(date), "wrong_date")
     )
-    return typed.withColumn("reason", reason).drop("utf8", "malformed", "missing", "nested", "wrong_amount")
+    return typed.withColumn("reason", reason).drop("problem", "wrong", "missing", "given")
 
 
 def tables(events: DataFrame, campaigns: DataFrame, older: DataFrame) -> dict[str, DataFrame]:

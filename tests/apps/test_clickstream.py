@@ -6,6 +6,7 @@ import datetime as dt
 import gzip
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import clickstream
 import generate_clicks
 import pytest
+import sales_format
 from errors import UserError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ from sales_cases import APPS, DAY
 
 if TYPE_CHECKING:
     import frames
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 RESULT, QUARANTINE = "clickstream/date=2026-01-15", "quarantine/clickstream/date=2026-01-15"
 CAMPAIGNS = "campaign,channel,cost\nspring,search,1200.00\nidle,mail,5.00\n"
@@ -42,34 +44,47 @@ def _event(number: int, **changes: Any) -> dict[str, Any]:
 
 
 GOOD = _event(1)
+TEXT = json.dumps(GOOD)
 BAD: dict[str, list[Any]] = {
     "not_json": [
         '{"event_id": "E1"',
         "event_id;user_id;session_id",
         "E1,U1,S1,2026-01-15T10:00:00+09:00,view,P1,,",
         "[1]",
-        json.dumps(GOOD) + json.dumps(_event(2)),
-        json.dumps(GOOD) + " " + json.dumps(_event(2)),
-        json.dumps(GOOD) + ",",
+        *(TEXT + between + json.dumps(_event(2)) for between in ("", " ", ",")),
+        *(TEXT + rest for rest in (",", "}", "}}", "]", "//x", " garbage")),
+        TEXT.replace('"view"', '"view", "type": "cart"'),
     ],
     "missing_value": [
         {**GOOD, "user_id": None},
         {**GOOD, "event_id": ""},
-        {**GOOD, "session_id": "  "},
+        *({**GOOD, name: "  "} for name in clickstream.REQUIRED),
+        {**GOOD, "session_id": "\t "},
         {"id": "E1", "user": "U1"},
-        _event(1, type="purchase"),
+        *(_event(1, type="purchase", amount=blank) for blank in (None, "", " ")),
+        {**GOOD, "user_id": None, "session_id": [1]},
     ],
     "wrong_type": [
         {**GOOD, "at": "yesterday"},
         {**GOOD, "at": "2026-01-15T10:00:00"},
         {**GOOD, "at": "2026-01-15T25:00:00+09:00"},
-        {**GOOD, "user_id": {"id": 1}},
-        {**GOOD, "session_id": [1]},
+        *({**GOOD, name: value} for name in clickstream.COLUMNS for value in ({"id": 1}, [1], [], False, "\ud83d", "x\0")),
         {**GOOD, "amount": "1.00"},
+        {**GOOD, "amount": 0},
         *(_event(1, type="purchase", amount=amount) for amount in ("much", "NaN", "10.505", "99999999999.00", "1e99")),
+        *(_event(1, type="purchase", amount=amount) for amount in ("1e-30", "1e2", 1e-30, "１０.50", True, [1])),
+        json.dumps(_event(1, type="purchase", amount="@")).replace('"@"', "1.00000000000000000000001"),
     ],
-    "unknown_type": [{**GOOD, "type": "teleport"}, {**GOOD, "type": "View"}],
-    "out_of_range": [_event(1, type="purchase", amount="-0.01")],
+    "unknown_type": [
+        {**GOOD, "type": "teleport"},
+        {**GOOD, "type": "View"},
+        {**GOOD, "type": " view"},
+        {**GOOD, "type": "x" * 2_000},
+    ],
+    "out_of_range": [
+        _event(1, type="purchase", amount="-0.01"),
+        *({**GOOD, name: "각" * 341 + "xx"} for name in clickstream.TEXTS if name != "type"),
+    ],
     "wrong_date": [{**GOOD, "at": "2026-01-14T23:59:59+09:00"}, {**GOOD, "at": "2026-01-15T15:00:00Z"}],
 }
 
@@ -81,6 +96,10 @@ def _write(folder: Path, *events: Any, name: str = "clicks_2026-01-15.jsonl") ->
     (folder / name).write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
     (folder / "campaigns.csv").write_text(CAMPAIGNS)
     return folder
+
+
+def _lines(spark: SparkSession, events: list[dict[str, Any]]) -> DataFrame:
+    return spark.createDataFrame([(json.dumps(event),) for event in events], "value string")
 
 
 def _run(folder: Path, output: Path, max_reject_share: float = 1, date: dt.date = DAY) -> frames.Rows:
@@ -110,16 +129,68 @@ def test_should_set_each_bad_line_aside_with_its_reason(on_shared_session: Spark
 
 def test_should_read_amounts_and_times_in_each_form_that_json_has(spark: SparkSession) -> None:
     bought = {"type": "purchase", "campaign": ""}
-    amounts: dict[Any, str] = {"0": "0.00", 10.5: "10.50", 7: "7.00", "1e2": "100.00", "9999999999.99": "9999999999.99"}
+    amounts: dict[Any, str] = {"0": "0.00", 10.5: "10.50", 7: "7.00", " 7.100": "7.10", "9999999999.99": "9999999999.99"}
     events = [_event(n, amount=amount, **bought) for n, amount in enumerate(amounts)]
     # The same moment, and members that nobody knows.
     events += [{**GOOD, "at": at, "more": {"a": [1]}} for at in ("2026-01-15T01:01:00Z", "2026-01-15T10:01:00.000+0900")]
-    lines = spark.createDataFrame([(json.dumps(event),) for event in events], "value string")
-    found = clickstream.transform(lines, DAY).collect()
+    found = clickstream.transform(_lines(spark, events), DAY).collect()
     assert [row.reason for row in found] == [None] * 7
     assert [str(row.amount) for row in found[:5]] == list(amounts.values())
     assert {row.campaign for row in found[:5]} == {None}
     assert {row.at.timestamp() for row in found[5:]} == {dt.datetime.fromisoformat(GOOD["at"]).timestamp()}
+
+
+def test_should_keep_any_text_and_take_a_blank_campaign_or_amount_for_none(spark: SparkSession) -> None:
+    texts = [
+        "a} {b",
+        "}{",
+        "{x",
+        "[1]",
+        '"},{"',
+        " x ",
+        "a\tb",
+        "\n",
+        "x" * 1_024,
+        "각" * 341,
+        "😀",
+        "\u00a0",
+        "{" * 1_000,
+        7,
+        1.50,
+    ]
+    names = [name for name in clickstream.TEXTS if name != "type"]
+    found = clickstream.transform(_lines(spark, [_event(1) | dict.fromkeys(names, text) for text in texts]), DAY).collect()
+    assert [(row.reason, *(row[name] for name in names)) for row in found] == [(None, *[str(text)] * 5) for text in texts]
+    blank = [_event(1, campaign=text, amount=text) for text in ("", " ", "\t ", None)]
+    found = clickstream.transform(_lines(spark, blank), DAY).collect()
+    assert [(row.reason, row.campaign, row.amount) for row in found] == [(None, None, None)] * 4
+
+
+def test_should_hold_to_the_rule_of_a_sales_row_for_times_with_an_offset_and_for_amounts(spark: SparkSession) -> None:
+    from pyspark.sql import functions as F
+
+    rules = {column.name: column for column in sales_format.TABLE}
+    at, money = rules["ordered_at"], rules["unit_price"]
+    zoned = re.compile(r"(Z|UTC|:[0-9.]+[+-][0-9]{2}(:?[0-9]{2})?)[ \t]*")
+    times = [(text, fate if zoned.search(text) else "wrong_type") for text, fate in at.good]
+    times += [(text, "wrong_date" if zoned.search(text) else "wrong_type") for text in sales_format.OTHER_DAYS]
+    times += [(text, "wrong_type") for text in at.wrong] + [(text, "missing_value") for text in sales_format.MISSING]
+    amounts = [*money.good, *((text, "wrong_type") for text in money.wrong), *((text, "out_of_range") for text in money.beyond)]
+    amounts += [(text, "missing_value") for text in sales_format.MISSING]
+    events = [_event(1, at=text) for text, _ in times]
+    events += [_event(1, type="purchase", amount=text) for text, _ in amounts]
+    judged = clickstream.transform(_lines(spark, events), sales_format.DAY).withColumn("at", F.unix_micros("at"))
+    found = []
+    for number, row in enumerate(judged.collect()):
+        at_text = (
+            f"{(dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=row['at'] or 0)).isoformat()}Z" if not row.reason else ""
+        )
+        found.append(row.reason or (at_text if number < len(times) else str(row.amount)))
+    cases = times + amounts
+    assert [(text[:60], seen) for (text, _), seen in zip(cases, found, strict=True)] == [
+        (text[:60], fate) for text, fate in cases
+    ]
+    assert {fate for text, fate in times if "10:00:00" in text} >= {"2026-01-15T01:00:00Z", "wrong_type", "wrong_date"}
 
 
 def test_should_count_a_step_only_after_the_one_before_it(on_shared_session: SparkSession, tmp_path: Path) -> None:
@@ -233,6 +304,22 @@ def test_should_refuse_a_compressed_file_that_is_cut_off(tmp_path: Path) -> None
         (b"campaign,channel,cost\nspring,mail,1.005\n", "line 2 of .* is no campaign, channel and cost"),
         (b"campaign,channel,cost\nspring,mail\n", "line 2 of .* is no campaign, channel and cost"),
         (b"campaign,channel,cost\n,mail,1\n", "line 2 of .* is no campaign, channel and cost"),
+        (b"campaign,channel,cost\nidle,mail,1\n\n \t,mail,1\n", "line 4 of .* is no campaign, channel and cost"),
+        *(
+            (f"campaign,channel,cost\nspring,mail,{cost}\n".encode(), "line 2 of .* is no campaign, channel and cost")
+            for cost in ("", " 1", "-1", "1e2", "１２", "12345678901", "1.", "NaN", "\u0661")
+        ),
+        (b"campaign,channel,cost\nspring,%s,1\n" % (b"x" * 1_025), "line 2 of .* has a text of more than 1024 bytes"),
+        ("campaign,channel,cost\n{},mail,1\n".format("각" * 342).encode(), "line 2 of .* has a text of more than 1024 bytes"),
+        (b"campaign,channel,cost\n%s,mail,1\n" % (b"x" * 2**18), "is no CSV file: field larger than field limit"),
+        (b"campaign,channel,cost\nspr\0ing,mail,1\n", "line 2 of .* has a line break or a NUL in a field"),
+        (b"campaign,channel,cost\nspr\ring,mail,1\n", "line 2 of .* is no campaign, channel and cost"),
+        (b'campaign,channel,cost\n"spr\ring",mail,1\n', "has a line break or a NUL in a field: is one of its quotes not closed"),
+        (
+            b'campaign,channel,cost\n"spring,mail,1\nidle,mail,2\nnew",web,3\n',
+            "line 4 of .* has a line break or a NUL in a field",
+        ),
+        (b'campaign,channel,cost\n"spring"x,mail,1\n', "is no CSV file: ',' expected after '\"'"),
         ("campaign,channel,cost\n봄,mail,1\n".encode("cp949"), "is not UTF-8: save it as that"),
         (b'campaign,channel,cost\n"spring,mail,1\n', "is no CSV file: unexpected end of data"),
         (b"", "is empty"),
@@ -263,7 +350,6 @@ def test_should_refuse_a_day_of_blank_lines_that_would_replace_it_with_nothing(t
         ("clicks_2026-01-15.jsonl.part", r"no file clicks_2026-01-15\*.jsonl or clicks_2026-01-15\*.jsonl.gz in "),
         (".clicks_2026-01-15.jsonl", "no file clicks_"),
         ("clicks_2026-01-14.jsonl", "no file clicks_"),
-        ("clicks_2026-01-15[1].jsonl", r"has \[ \] in its path, a pattern to Spark: rename it"),
     ],
 )
 def test_should_read_no_file_of_another_name(tmp_path: Path, name: str, sentence: str) -> None:
@@ -299,6 +385,18 @@ def test_should_read_a_file_once_if_it_was_uploaded_twice_or_packed_and_count_wh
     _write(tmp_path / "clicks", GOOD, GOOD, name="clicks_2026-01-15.more.jsonl.gz")
     rows = _run(tmp_path / "clicks", tmp_path)
     assert (rows.read, rows.written, rows.duplicates) == (3, 1, 2)
+
+
+def test_should_read_every_line_of_files_with_any_name_and_any_end_of_line(
+    on_shared_session: SparkSession, tmp_path: Path
+) -> None:
+    texts = [json.dumps(_event(number)) for number in range(6)]
+    folder = _write(tmp_path / "clicks", *texts[:2], "", name="clicks_2026-01-15[1] {a,b}.jsonl")
+    _write(folder, texts[2] + "\r", "\r", " \t\r", texts[3] + " \t", name="clicks_2026-01-15T10:00.jsonl.gz")
+    # A CR alone is white space between two values.
+    (folder / "clicks_2026-01-15.last.jsonl").write_text(f"{texts[4]}\r{texts[4]}\r\n\r{texts[5]}", newline="")
+    rows = _run(folder, tmp_path)
+    assert (rows.read, rows.written, rows.rejects) == (6, 5, {"not_json": 1})
 
 
 @pytest.mark.parametrize("name", ["clickstream", "generate_clicks"])
