@@ -2,6 +2,10 @@
 
 prepare → clean (bash) → publish, the asset csv_bash → remove, what prepare made, whatever became of the run.
 
+The script judges each row by the rule for sales files, docs/reference/sales-format.md, and writes what csv_transform writes. It
+is given the run's day and the time zone. publish counts the file's rows by itself, and publishes nothing if the script has read
+another number.
+
     airflow dags trigger csv_bash --conf '{"date": "2026-01-15"}'
 """
 
@@ -19,7 +23,7 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, Asset, Metadata, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 from pipelines import applications, files, results, sales_frames
-from pipelines.defaults import DATA, DEFAULT_ARGS, OUTPUT, daily, date_param, day_of, due_within, reject_share_param
+from pipelines.defaults import DATA, DEFAULT_ARGS, OUTPUT, TIME_ZONE, daily, date_param, day_of, due_within, reject_share_param
 from pipelines.failures import RefusedInputPolicy
 
 if TYPE_CHECKING:
@@ -64,8 +68,14 @@ with DAG(
         task_id="clean",
         # What a run is given reaches the script as values of the environment, never as text of the command. A value that
         # ends with .sh would be read as a template, so the script's name stands in the command.
-        bash_command='exec "$SCRIPTS/clean_csv.sh" "$INPUT" "$WORK/clean.csv" "$WORK/rejects.csv"',
-        env={"SCRIPTS": SCRIPTS, "INPUT": prepared["input"], "WORK": prepared["work"]},
+        bash_command='exec "$SCRIPTS/clean_csv.sh" "$INPUT" "$WORK/clean.csv" "$WORK/rejects.csv" ${DAY+"$DAY" "$ZONE"}',
+        env={
+            "SCRIPTS": SCRIPTS,
+            "INPUT": prepared["input"],
+            "WORK": prepared["work"],
+            "DAY": prepared["date"],
+            "ZONE": TIME_ZONE,
+        },
         append_env=True,
         output_processor=json.loads,
         retry_policy=RefusedInputPolicy(),
@@ -75,9 +85,11 @@ with DAG(
     @task(outlets=[RESULT])
     def publish(paths: dict[str, Any], counts: dict[str, int]) -> Iterator[Metadata]:
         """Publish the rejected lines, then the cleaned file if not too many are rejected, and announce the file."""
+        file = sales_frames.looked_at(paths["looked_at"])
         with applications.refusals():
-            inputs = files.described(sales_frames.looked_at(paths["looked_at"]))
+            inputs = files.described(file)
         read, rejected = counts["rows_read"], counts["rows_rejected"]
+        sales_frames.Tally(read).check_complete(file)
         if read != counts["rows_written"] + rejected + counts["rows_duplicate"]:
             raise ValueError(f"the counts do not add up, nothing is published: {counts}")
         limit = get_current_context()["params"]["max_reject_share"]
@@ -109,8 +121,9 @@ with DAG(
 
 def _reasons(rejects: Path) -> dict[str, int]:
     found: dict[str, int] = {}
-    with open(rejects, encoding="utf-8", errors="replace") as lines:
+    # Of bytes, only a line feed ends a line.
+    with open(rejects, "rb") as lines:
         for line in lines:
-            reason = line.partition(",")[0]
+            reason = line.partition(b",")[0].decode()
             found[reason] = found.get(reason, 0) + 1
     return found

@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
-# Clean a CSV file without quoted fields: byte order mark, CRLF, spaces around fields, blank lines, repeated headers, copies.
+# Clean a CSV file: byte order mark, CRLF, blank lines, repeated headers, copies; bad lines are set aside.
 #
 #   clean_csv.sh input.csv clean.csv rejects.csv
+#   clean_csv.sh input.csv clean.csv rejects.csv 2026-01-15 [Asia/Seoul]
 #
-# Lines with another number of fields than the header go to rejects.csv, with the reason in front. The first of equal lines
-# stays. Both files appear whole or not at all. The last line on stdout is JSON: the counts. A mistake ends with exit code 2.
+# With a day it is that day's sales file, in that time zone: each row is judged by the rule for sales files, and a good one is
+# written in one spelling, with its amount; rows with equal values are copies. Without a day it is any file without quoted
+# fields: spaces around fields go; lines with quotes, or with another number of fields than the header, are bad.
+#
+# Bad lines go to rejects.csv, with the reason in front; those of a sales file as they are, byte by byte. The first of equal
+# rows stays. Both files appear whole or not at all. The last line on stdout is JSON: the counts. A mistake ends with exit code 2.
 # However large the file is, it takes some tens of MB of memory, and for a while twice its size beside clean.csv.
 set -euo pipefail
 export LC_ALL=C  # byte by byte: no encoding can stop it
@@ -14,11 +19,16 @@ fail() {
   exit 2
 }
 
+# From when on the zone has which offset from UTC, between two seconds since 1970, in steps: lines "SECONDS +HH:MM:SS".
+offsets() {
+  seq --format=@%.0f "$1" "$3" "$2" | TZ=$zone date --file=- '+%s %::z' | uniq --skip-fields=1
+}
+
 if [[ ${1:-} == --help ]]; then
   sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
   exit 0
 fi
-[[ $# -eq 3 ]] || fail "usage: clean_csv.sh input.csv clean.csv rejects.csv"
+[[ $# -ge 3 && $# -le 5 ]] || fail "usage: clean_csv.sh input.csv clean.csv rejects.csv [day [zone]]"
 input=$1 clean=$2 rejects=$3
 [[ -f $input ]] || fail "the input file $input does not exist"
 [[ -r $input ]] || fail "the input file $input may not be read by user $(id -u)"
@@ -27,33 +37,33 @@ for target in "$clean" "$rejects"; do
   [[ ! -d $target ]] || fail "$target is a folder, not a file"
   [[ -d $(dirname -- "$target") && -w $(dirname -- "$target") ]] || fail "the folder of $target cannot be written"
 done
+rule=any_file
+if [[ $# -gt 3 ]]; then
+  rule=sales_rule day=$4 zone=${5:-Asia/Seoul} zones=/usr/share/zoneinfo
+  # `date` takes more than this for a day, and an unknown zone for UTC.
+  [[ $day =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}$ && $day != 0000* && $(date -ud "$day" +%F 2>/dev/null) == "$day" ]] ||
+    fail "'$day' is not a day, such as 2026-01-15"
+  [[ $zone =~ ^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$ && -f $zones/$zone && $(head -c 4 "$zones/$zone") == TZif ]] ||
+    fail "'$zone' is not a time zone of $zones, such as Asia/Seoul"
+  noon=$(date -ud "$day 12:00" +%s)
+  # Hour by hour, and second by second in an hour in which the offset changes.
+  OFFSETS=$(
+    offsets "$((noon - 259200))" "$((noon + 259200))" 3600 |
+      while read -r begin _; do offsets "$((begin - 3600))" "$begin" 1; done | uniq --skip-fields=1
+  )
+  export DAY=$day OFFSETS
+fi
 umask 0002
 work=$(mktemp -d -- "$(dirname -- "$clean")/.clean_csv.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT
 trap 'exit 143' TERM INT
 
+scripts=$(dirname -- "$0")
 # Files by environment, because awk reads escapes in its own assignments.
 export WORK=$work
 # Good lines leave with their number in front. Sorted by their text, copies follow each other; then back in their order.
-awk -F, '
-  BEGIN {
-    OFS = ","
-    rejects = ENVIRON["WORK"] "/rejects"; header_file = ENVIRON["WORK"] "/header"; counts = ENVIRON["WORK"] "/counts"
-    printf "" >rejects; printf "" >header_file
-    read = rejected = 0
-  }
-  NR == 1 { sub(/^\357\273\277/, "") }
-  { sub(/\r$/, "") }
-  /^[ \t]*$/ { next }
-  { for (i = 1; i <= NF; i++) gsub(/^[ \t]+|[ \t]+$/, "", $i); $1 = $1 }
-  !columns { columns = NF; header = $0; print >header_file; next }
-  $0 == header { next }
-  { read++ }
-  NF != columns { rejected++; print "wrong_columns", $0 >rejects; next }
-  index($0, "\"") { rejected++; print "quoted", $0 >rejects; next }
-  { printf "%d\t%s\n", NR, $0 }
-  END { print read " " rejected >counts }
-' <"$input" |
+# What substr returns is compared as a text. Fields that look like numbers are compared as numbers: 1.0 equals 1.
+awk -f "$scripts/rows.awk" -f "$scripts/$rule.awk" <"$input" |
   sort --field-separator=$'\t' --key=2 --key=1,1n --buffer-size=32M --temporary-directory="$work" |
   awk '
     { text = substr($0, index($0, "\t") + 1) }

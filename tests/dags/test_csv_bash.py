@@ -19,8 +19,8 @@ from sales_files import DAY, GOOD, HEADER, rows, use, write
 SCRIPT = f"{csv_bash.SCRIPTS}/clean_csv.sh"
 
 
-def _script(folder: Path, source: str | Path) -> subprocess.CompletedProcess[str]:
-    command = ["bash", SCRIPT, str(source), str(folder / "clean.csv"), str(folder / "rejects.csv")]
+def _script(folder: Path, source: str | Path, *day: str) -> subprocess.CompletedProcess[str]:
+    command = ["bash", SCRIPT, str(source), str(folder / "clean.csv"), str(folder / "rejects.csv"), *day]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -86,7 +86,8 @@ def test_should_explain_itself() -> None:
 
 def test_should_tell_how_it_is_called(tmp_path: Path) -> None:
     done = subprocess.run(["bash", SCRIPT], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (2, "clean_csv: error: usage: clean_csv.sh input.csv clean.csv rejects.csv\n")
+    usage = "usage: clean_csv.sh input.csv clean.csv rejects.csv [day [zone]]"
+    assert (done.returncode, done.stderr) == (2, f"clean_csv: error: {usage}\n")
 
 
 def test_should_leave_nothing_half_written_if_it_is_killed(tmp_path: Path) -> None:
@@ -108,14 +109,16 @@ def test_should_leave_nothing_half_written_if_it_is_killed(tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["$(touch PWNED).csv", "a'; touch PWNED; '.csv", "-rf.csv", "two words.csv", "a\\nb.csv"])
 def test_should_take_a_name_as_a_name_whatever_stands_in_it(tmp_path: Path, name: str) -> None:
     source = tmp_path / name
-    source.write_text("a\n1\n")
+    source.write_text(f"{HEADER}\n{GOOD}\n", encoding="utf-8")
     task: Any = csv_bash.dag.get_task("clean")
-    environment = {**os.environ, "SCRIPTS": csv_bash.SCRIPTS, "INPUT": str(source), "WORK": str(tmp_path)}
+    given = {"SCRIPTS": csv_bash.SCRIPTS, "INPUT": str(source), "WORK": str(tmp_path), "DAY": DAY, "ZONE": task.env["ZONE"]}
+    assert given.keys() == task.env.keys()
     done = subprocess.run(
-        ["bash", "-c", task.bash_command], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        ["bash", "-c", task.bash_command], env=os.environ | given, cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "clean.csv").read_text() == "a\n1\n"
+    cleaned = "1,2026-01-15T01:00:00Z,C1,P1,books,2,100.50,서울,web,201.00"
+    assert (tmp_path / "clean.csv").read_text(encoding="utf-8") == f"{HEADER},amount\n{cleaned}\n"
     assert not (tmp_path / "PWNED").exists()
 
 
@@ -137,7 +140,7 @@ def _prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float = 0.
 
 
 def _published(paths: Any) -> Any:
-    done = _script(Path(paths["work"]), paths["input"])
+    done = _script(Path(paths["work"]), paths["input"], paths["date"])
     return list(_task("publish")(paths, csv_bash.dag.get_task("clean").output_processor(done.stdout)))
 
 
@@ -208,6 +211,29 @@ def test_should_publish_nothing_if_the_file_grows_while_the_script_reads_it(
     with pytest.raises(AirflowFailException, match=r"^the input file .* was changed while it was being read: run again$"):
         _published(paths)
     assert not (tmp_path / "output/csv_bash").exists() and not (tmp_path / "output/quarantine").exists()
+
+
+@pytest.mark.parametrize("more", [1, -1], ids=["more", "less"])
+def test_should_publish_nothing_if_the_script_has_read_another_number_of_rows_than_the_file_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: int
+) -> None:
+    write(tmp_path / "data/sales", *rows(DAY, 30), "", HEADER, " \t")
+    paths = _prepared(tmp_path, monkeypatch)
+    counts = json.loads(_script(Path(paths["work"]), paths["input"], DAY).stdout)
+    counts = {**counts, "rows_read": counts["rows_read"] + more, "rows_written": counts["rows_written"] + more}
+    with pytest.raises(RuntimeError, match=f"the input holds 30 rows and {30 + more} were read"):
+        list(_task("publish")(paths, counts))
+    assert not (tmp_path / "output/csv_bash").exists() and not (tmp_path / "output/quarantine").exists()
+
+
+def test_should_count_the_reasons_of_lines_that_hold_a_carriage_return_or_no_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "data/sales", *rows(DAY, 30), "a\rb\r\rc", b"\xff\r\xff", "wrong\x85\u2028,2")
+    (metadata,) = _published(_prepared(tmp_path, monkeypatch, 0.5))
+    assert metadata.extra["rows_rejected"] == 3
+    manifest = json.loads((tmp_path / "output/csv_bash" / f"date={DAY}" / "_manifest.json").read_text())
+    assert manifest["rejects_by_reason"] == {"wrong_columns": 2, "not_utf8": 1}
 
 
 def test_should_remove_its_folder_whatever_becomes_of_the_run() -> None:

@@ -103,7 +103,10 @@ def test_should_publish_what_pandas_cleaned_and_announce_it(real: Real) -> None:
 def test_should_publish_what_the_script_cleaned_and_remove_its_folder(real: Real) -> None:
     assert set(real.states["bash"].values()) == {"success"}
     manifest = json.loads((real.output / "csv_bash" / f"date={DAY}" / "_manifest.json").read_text())
-    assert (manifest["rows_read"], manifest["rows_written"], manifest["rows_duplicate"]) == (312, 301, 10)
+    assert (manifest["rows_read"], manifest["rows_written"], manifest["rows_duplicate"]) == (312, 300, 10)
+    assert manifest["rejects_by_reason"] == {"wrong_columns": 1, "wrong_date": 1}
+    pandas, bash = (real.output / name / f"date={DAY}" / f"sales_{DAY}.csv" for name in ("csv_transform", "csv_bash"))
+    assert pandas.read_bytes() == bash.read_bytes()
     states = real.states["refused"]
     assert (states["run"], states["clean[-1]"], states["publish[-1]"], states["remove[-1]"]) == (
         "failed",
@@ -111,7 +114,7 @@ def test_should_publish_what_the_script_cleaned_and_remove_its_folder(real: Real
         "failed",
         "success",
     )
-    assert "1 of 312 lines are rejected, more than 0.00%: see " in real.logs["refused"]
+    assert "2 of 312 lines are rejected, more than 0.00%: see " in real.logs["refused"]
     assert list((real.output / ".work/csv_bash").iterdir()) == []
 
 
