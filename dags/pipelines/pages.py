@@ -6,6 +6,9 @@ become the day's file by one rename; nobody sees half a day.
 Pages are of one moment if they tell the same total, hold as many orders, and carry the same X-Orders-Version. Of an API without
 that header, an order that moved to a later page is seen because its id comes twice, whatever else of it changed; not seen is
 one that was left out if a new one came in its place.
+
+An order is written as the API sent it: numbers with all of their digits, members that come twice, bytes that are not UTF-8.
+The Spark application sets aside what is not an order. Only line breaks inside of an order become spaces, as it is one line.
 """
 
 from __future__ import annotations
@@ -14,12 +17,13 @@ import contextlib
 import email.utils
 import json
 import os
+import re
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     import httpx
@@ -33,6 +37,11 @@ PER_PAGE = 100
 VERSION = "X-Orders-Version"
 #: A page of an earlier try is good for so long: after that, orders may have changed.
 KEEP_SECONDS = 3600
+
+#: White space of JSON, with what stands between the values of an array or an object.
+_BETWEEN = re.compile(r"[ \t\r\n,:]*")
+#: A longer whole number stays a text: int() refuses it.
+_LONGEST_NUMBER = 4_000
 
 
 class ApiError(Exception):
@@ -78,10 +87,9 @@ def pull(client: httpx.Client, date: str, folder: Path, per_second: float, sleep
     pages.mkdir(parents=True, exist_ok=True)
     unfinished = pages / f".orders.{secrets.token_hex(4)}"
     try:
-        # ASCII: a text of JSON may hold half a surrogate pair, which no UTF-8 does.
-        with open(unfinished, "w", encoding="ascii") as file:
+        with open(unfinished, "w", encoding="utf-8", errors="surrogateescape") as file:
             for one in listing(client, date, pages, per_second, sleep):
-                file.writelines(json.dumps(order) + "\n" for order in one["orders"])
+                file.writelines(order + "\n" for order in one["lines"])
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, target)
@@ -113,11 +121,11 @@ def listing(
             if one.get(name) != first.get(name):
                 raise _Changed(f"page 1 told of {name} {first.get(name)}, page {number} of {one.get(name)}")
         if first.get("version") is None:
-            ids = _ids(one["orders"])
+            ids = _ids(one["lines"])
             if not seen.isdisjoint(ids):
                 raise _Changed(f"page {number} has an order of a page before it")
             seen |= ids
-        found += len(one["orders"])
+        found += len(one["lines"])
         yield one
     if found != first["total"]:
         raise _Changed(f"{found} came, the API told of {first['total']}")
@@ -139,7 +147,8 @@ def page(
         # A node that crashed may have left a file without its content.
         with contextlib.suppress(ValueError):
             kept: dict[str, Any] = json.loads(file.read_text(encoding="ascii"))
-            return kept
+            if "lines" in kept:
+                return kept
     growing = tenacity.wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE)
 
     def pause(state: tenacity.RetryCallState) -> float:
@@ -172,7 +181,8 @@ def ask(client: httpx.Client, date: str, number: int) -> dict[str, Any]:
     """Ask for one page, once.
 
     Returns:
-        page, pages, total, orders, and version: what the API's header of that name says, None without one.
+        page, pages, total; lines: the orders as they were sent; and version: what the API's header of that name says, None
+        without one.
 
     Raises:
         ApiError: for an answer that the same question will get again.
@@ -204,13 +214,18 @@ def ask(client: httpx.Client, date: str, number: int) -> dict[str, Any]:
     if not answer.is_success:
         raise ApiError(f"the API answered {answer.status_code} to page {number}: {beginning}")
     try:
-        body = json.loads(data)
-    except ValueError:
+        # Bytes that are not UTF-8 are kept too: they make one order a bad one, and not its whole page.
+        text = data.decode(json.detect_encoding(data), "surrogateescape")
+        _JSON.decode(text)
+    except ValueError as error:
         # An answer without a length that was cut off looks like this, and the page of a proxy that lasts for seconds.
-        raise _Again(f"the answer is no JSON: {beginning!r}") from None
-    if not _is_page(body, number):
+        raise _Again(f"the answer is not JSON: {beginning!r} ({error})") from None
+    except RecursionError:
+        raise ApiError(f"page {number} is nested too deeply to be read: {beginning!r}") from None
+    found = _page(text, number)
+    if found is None:
         raise ApiError(f"page {number} is not what the API's pages look like: {beginning!r}")
-    return {name: body[name] for name in ("page", "pages", "total", "orders")} | {"version": answer.headers.get(VERSION)}
+    return found | {"version": answer.headers.get(VERSION)}
 
 
 def connect(connection: Any) -> httpx.Client:
@@ -236,16 +251,58 @@ def connect(connection: Any) -> httpx.Client:
     return httpx.Client(base_url=address, timeout=timeout, headers={"Authorization": f"Bearer {token}"})
 
 
-def _is_page(body: Any, number: int) -> bool:
-    if not isinstance(body, dict) or not isinstance(body.get("orders"), list):
-        return False
-    numbers = [body.get(name) for name in ("page", "pages", "total")]
+def _page(text: str, number: int) -> dict[str, Any] | None:
+    """Return page, pages, total and lines of an answer; None if it is not that page.
+
+    Args:
+        text: the answer, which is JSON.
+        number: the page's.
+    """
+    begin = _BETWEEN.match(text).end()  # type: ignore[union-attr]  # it matches nothing too
+    if text[begin] != "{":
+        return None
+    parts = list(_values(text, begin))
+    names = [name for name, _, _ in parts[::2]]
+    members = dict(zip(names, parts[1::2], strict=True))
+    numbers = [members.get(name, (None,))[0] for name in ("page", "pages", "total")]
+    # Of two members with one name, either could be meant.
+    if len(members) < len(names) or not isinstance(members.get("orders", (None,))[0], list):
+        return None
     # More pages than orders would be asked for until the task's time is over.
-    return all(type(one) is int for one in numbers) and numbers[0] == number and 0 <= numbers[1] <= max(1, numbers[2])
+    if not all(type(one) is int for one in numbers) or numbers[0] != number or not 0 <= numbers[1] <= max(1, numbers[2]):
+        return None
+    lines = [re.sub(r"[\r\n]", " ", text[begin:end]) for _, begin, end in _values(text, members["orders"][1])]
+    return {"page": numbers[0], "pages": numbers[1], "total": numbers[2], "lines": lines}
 
 
-def _ids(orders: list[Any]) -> set[str]:
+def _values(text: str, begin: int) -> Iterator[tuple[Any, int, int]]:
+    """Yield each value of an array, or each name and value of an object, with where it begins and ends.
+
+    Args:
+        text: JSON.
+        begin: where the array or the object begins.
+    """
+    end = begin + 1
+    while text[begin := _BETWEEN.match(text, end).end()] not in "]}":  # type: ignore[union-attr]  # it matches nothing too
+        value, end = _JSON.raw_decode(text, begin)
+        yield value, begin, end
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a number of JSON")
+
+
+def _number(text: str) -> int | str:
+    return int(text) if len(text) < _LONGEST_NUMBER else text
+
+
+#: Numbers with a point or an exponent are texts, as they must not be rounded.
+_JSON = json.JSONDecoder(parse_int=_number, parse_float=str, parse_constant=_refuse)
+
+
+def _ids(lines: list[str]) -> set[str]:
     # What has no id is no order: the Spark application sets it aside.
+    orders = map(_JSON.decode, lines)
     return {str(order["order_id"]) for order in orders if isinstance(order, dict) and order.get("order_id") is not None}
 
 

@@ -4,12 +4,18 @@ A day of a table is an index of its own, access_log-sessions-2026-01-15-<version
 access_log-sessions that readers ask. A try fills a new index, counts it, and switches the alias in one call, which removes
 the day's old index too, and those that killed tries left. Documents have an id made of their key, so a request that is sent
 again changes nothing.
+
+No value makes the index reject its day: see `document_id` and `document` for what an index cannot hold as it is.
 """
 
 from __future__ import annotations
 
+import decimal
+import hashlib
+import json
+import math
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +33,19 @@ MISSING = (
 )
 #: What each type of a Parquet column is in the index.
 TYPES = {"string": "keyword", "timestamp": "date", "bool": "boolean", "double": "double", "decimal": "double", "int": "long"}
-TRIES, CHUNK, TIMEOUT_SECONDS = 6, 1000, 30
+TRIES, TIMEOUT_SECONDS = 6, 30
+#: Documents and bytes of a request; servers take 100 MiB, some managed ones 10. A larger document is a request of its own.
+CHUNK, CHUNK_BYTES = 1000, 8 * 2**20
+#: Rows that are in memory as Python's objects at a time.
+BATCH_ROWS = 100
+#: UTF-16 units of a text that can be searched for: a term has 32,766 bytes at most. A longer text is in its document only.
+SEARCHABLE = 8_191
+#: Characters of a text in a document: the rest is cut off, as a request with four such texts must be one that servers take.
+LONGEST_TEXT = 2**20
+#: Bytes of an id.
+LONGEST_ID = 512
+#: HTTP's status for a request that has too many bytes.
+TOO_LARGE = 413
 #: Of reasons to reject documents: how many a sentence names, and how much of each.
 REASONS_SHOWN, REASON_LENGTH = 3, 200
 
@@ -69,7 +87,7 @@ def load(search: OpenSearch, folder: Path, name: str, day: str, tables: Mapping[
         AirflowFailException: if the index refuses the login; a retry would not mend that.
         ValueError: if the index rejects documents, or has not as many as there are rows; readers then keep the old ones.
     """
-    from opensearchpy.exceptions import AuthenticationException, AuthorizationException
+    from opensearchpy.exceptions import AuthenticationException, AuthorizationException, TransportError
 
     counts = {}
     try:
@@ -82,6 +100,14 @@ def load(search: OpenSearch, folder: Path, name: str, day: str, tables: Mapping[
         raise AirflowFailException(
             f"the index of the connection {CONNECTION} refuses its login (HTTP {error.status_code}): correct it, or let it make "
             f"indices {name}-*, then run again"
+        ) from None
+    except TransportError as error:
+        if error.status_code != TOO_LARGE:
+            raise
+        raise AirflowFailException(
+            f"the index of the connection {CONNECTION}, or a proxy in front of it, refuses requests of "
+            f"{CHUNK_BYTES // 2**20} MiB (HTTP {TOO_LARGE}): let it take them (http.max_content_length, "
+            "client_max_body_size), then run again"
         ) from None
     return counts
 
@@ -108,12 +134,20 @@ def fill(search: OpenSearch, index: str, folder: Path, key: tuple[str, ...], day
     rows = dataset.dataset(folder, format="parquet")
     search.indices.create(index=index, body=definition(rows.schema))
     actions = (
-        {"_index": index, "_id": "|".join([day, *(str(document[name]) for name in key)]), "_source": document}
-        for document in documents(rows, day)
+        {"_index": index, "_id": document_id(day, [row[name] for name in key]), "_source": document(row, day)}
+        for batch in rows.to_batches(batch_size=BATCH_ROWS)
+        for row in batch.to_pylist()
     )
     # Only "too many requests" is sent again, after pauses that double; a document that is rejected stays rejected.
     sent = helpers.streaming_bulk(
-        search, actions, chunk_size=CHUNK, max_retries=TRIES, initial_backoff=1, max_backoff=60, raise_on_error=False
+        search,
+        actions,
+        chunk_size=CHUNK,
+        max_chunk_bytes=CHUNK_BYTES,
+        max_retries=TRIES,
+        initial_backoff=1,
+        max_backoff=60,
+        raise_on_error=False,
     )
     rejected = [answer for done, answer in sent if not done]
     search.indices.refresh(index=index)
@@ -148,23 +182,46 @@ def definition(schema: Any) -> dict[str, Any]:
     Raises:
         KeyError: if there is no type of the index for a column.
     """
-    properties = {field.name: {"type": TYPES[_kind(str(field.type))]} for field in schema}
+    properties: dict[str, dict[str, Any]] = {field.name: {"type": TYPES[_kind(str(field.type))]} for field in schema}
+    for one in properties.values():
+        if one["type"] == "keyword":
+            one["ignore_above"] = SEARCHABLE
     return {
         "settings": {"number_of_shards": 1, "number_of_replicas": 0},
         "mappings": {"dynamic": "strict", "properties": properties | {"date": {"type": "date"}}},
     }
 
 
-def documents(rows: Any, day: str) -> Iterator[dict[str, Any]]:
-    """Yield a document a row, a batch of rows in memory at a time.
+def document_id(day: str, key: Iterable[Any]) -> str:
+    """Return the id of a row: its day and its key, `2026-01-15|GET|/products/{n}`.
+
+    In place of a key that is too long for an id, or that others could be taken for because it has the separator in it, stands
+    its SHA-256.
 
     Args:
-        rows: a pyarrow dataset.
-        day: the field `date` of each.
+        day: the partition's day.
+        key: the values that tell a row.
     """
-    for batch in rows.to_batches(batch_size=CHUNK):
-        for row in batch.to_pylist():
-            yield {"date": day} | {name: _plain(value) for name, value in row.items()}
+    parts = [str(_plain(value)) for value in key]
+    found = "|".join([day, *parts])
+    if len(found.encode()) <= LONGEST_ID and not any("|" in part for part in parts):
+        return found
+    return f"{day}|{hashlib.sha256(json.dumps(parts).encode()).hexdigest()}"
+
+
+def document(row: Mapping[str, Any], day: str) -> dict[str, Any]:
+    """Return the document of a row; a text of more than LONGEST_TEXT characters is cut off, with a line that says so.
+
+    Args:
+        row: its values.
+        day: the field `date`.
+    """
+    found = {"date": day} | {name: _plain(value) for name, value in row.items()}
+    for name, value in found.items():
+        if isinstance(value, str) and len(value) > LONGEST_TEXT:
+            print(f"{name} of {value[:40]!r}… has {len(value)} characters: the index has the first {LONGEST_TEXT} of them")
+            found[name] = value[:LONGEST_TEXT]
+    return found
 
 
 def _kind(kind: str) -> str:
@@ -175,7 +232,13 @@ def _kind(kind: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return value.isoformat() if hasattr(value, "isoformat") else float(value) if hasattr(value, "as_tuple") else value
+    if isinstance(value, decimal.Decimal):
+        # A text if it has more digits than a float: the index reads it as a number, and the document keeps every digit.
+        return float(value) if decimal.Decimal(repr(float(value))) == value else str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        # JSON and the index have no such numbers.
+        return None
+    return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 def _complaint(index: str, rejected: Iterable[dict[str, Any]], found: int, wanted: int) -> str:

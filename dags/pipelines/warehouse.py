@@ -37,9 +37,9 @@ COLUMNS = (
     "channel",
     "amount",
 )
-#: Words of PostgreSQL and of its library for what connecting again does not mend.
+#: What PostgreSQL and its library say where connecting again does not help; names have at most 63 bytes.
 USERS_MISTAKE = re.compile(
-    r"password authentication.*|no password supplied|no pg_hba.conf entry.*|(?:database|role) \".*\" does not exist"
+    r"password authentication.*|no password supplied|no pg_hba.conf entry.*|(?:database|role) \".{0,63}\" does not exist"
     r"|permission denied.*"
 )
 BATCH_ROWS, CONNECT_SECONDS = 50_000, 15
@@ -67,6 +67,8 @@ def connect(connection: Any) -> psycopg.Connection[Any]:
             password=connection.password,
             connect_timeout=CONNECT_SECONDS,
             application_name="airspark",
+            # What is copied is UTF-8, whatever the database has: the server converts it, or says that it cannot.
+            client_encoding="UTF8",
             # A server that is gone is noticed within half a minute, also in the middle of a statement.
             keepalives_idle=10,
             keepalives_interval=5,
@@ -95,13 +97,13 @@ def load(database: psycopg.Connection[Any], folder: Path, date: str) -> dict[str
         rows and revenue of the day, as the warehouse has them after the load.
 
     Raises:
-        AirflowFailException: if the connection's user may not do that.
+        AirflowFailException: if the connection's user may not do that, or the database cannot hold a value; nothing is changed.
         FileNotFoundError: if there is no manifest.
         ValueError: if the warehouse does not have the rows and the sum of the partition, or the partition not the rows of its
             manifest; nothing is changed then.
     """
     written = json.loads((folder / "_manifest.json").read_text(encoding="utf-8"))["rows_written"]
-    with _permitted(), database.transaction(), database.cursor() as cursor:
+    with _refusals(date), database.transaction(), database.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('airspark.sales'))")
         cursor.execute((SQL / "warehouse_schema.sql").read_bytes())
         rows = 0
@@ -128,7 +130,8 @@ def load(database: psycopg.Connection[Any], folder: Path, date: str) -> dict[str
 
 
 @contextlib.contextmanager
-def _permitted() -> Iterator[None]:
+def _refusals(date: str) -> Iterator[None]:
+    """Turn what the database refuses, and would refuse again, into a failure of the task in one sentence."""
     import psycopg
 
     try:
@@ -137,6 +140,12 @@ def _permitted() -> Iterator[None]:
         raise AirflowFailException(
             f"the database of the connection {CONNECTION} refuses: {error.diag.message_primary}: let its user make schemas "
             "there, then run again"
+        ) from None
+    except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
+        where = (error.diag.context or "").partition("\n")[0].partition(": ")[0]
+        raise AirflowFailException(
+            f"the database of the connection {CONNECTION} cannot hold what the partition of {date} has: "
+            f"{error.diag.message_primary}{where and f' ({where})'}: nothing is loaded"
         ) from None
 
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -125,9 +125,9 @@ def test_should_end_within_its_time_limits_if_the_api_never_answers(
     assert api.asked == [(DAY, 1)] * 6
 
 
-def test_should_give_up_in_a_sentence_if_the_answer_stays_no_json(api: Any, tmp_path: Path) -> None:
+def test_should_give_up_in_a_sentence_if_the_answer_is_not_json_each_time(api: Any, tmp_path: Path) -> None:
     api.faults |= {"garbage": [2]}
-    with pytest.raises(RuntimeError, match=r"page 2 .* in 6 tries: the answer is no JSON: '<html>maintenance</html>'"):
+    with pytest.raises(RuntimeError, match=r"page 2 .* in 6 tries: the answer is not JSON: '<html>maintenance</html>'"):
         _pull(api, tmp_path)
 
 
@@ -255,7 +255,7 @@ def says() -> Iterator[Callable[..., Any]]:
             for text in answers:
                 connection, _ = listener.accept()
                 connection.recv(65_536)
-                connection.sendall(text.encode())
+                connection.sendall(text.encode(errors="surrogateescape"))
                 connection.close()
 
         threading.Thread(target=answer, daemon=True).start()
@@ -308,6 +308,9 @@ def test_should_ask_again_if_an_answer_without_a_length_is_cut_off(says: Any, tm
         (_answer(ONE.replace('"page": 1', '"page": 2')), "page 1 is not what the API's pages look like"),
         (_answer(ONE.replace('"orders"', '"items"')), "page 1 is not what the API's pages look like"),
         (_answer("[]"), "page 1 is not what the API's pages look like"),
+        (_answer(ONE.replace('"total"', '"orders": [], "total"')), "page 1 is not what the API's pages look like"),
+        (_answer(ONE.replace('"total": 1', '"total": 1' + "0" * 5_000)), "page 1 is not what the API's pages look like"),
+        (_answer("[" * 100_000 + "]" * 100_000), r"page 1 is nested too deeply to be read: '\[\["),
     ],
 )
 def test_should_end_at_once_for_an_answer_that_cannot_be_right(says: Any, tmp_path: Path, answer: str, sentence: str) -> None:
@@ -319,6 +322,86 @@ def test_should_keep_a_text_that_no_encoding_holds(says: Any, tmp_path: Path) ->
     order = {"order_id": 1, "note": "\ud800 한\u2028글"}
     file, _ = _pull(says(_answer(ONE.replace('{"order_id": 1}', json.dumps(order)))), tmp_path)
     assert [json.loads(line) for line in file.read_bytes().split(b"\n") if line] == [order]
+
+
+#: Orders that no two programs would write in the same way.
+AS_SENT = (
+    '{"order_id": 1, "amount": 1.00000000000000000001}',
+    '{"order_id":2,"amount":1e-30,"rate":1E400,"big":' + "9" * 5_000 + "}",
+    '{ "order_id" : 3, "amount": 10.50, "amount": 10.5, "zero": -0.0 }',
+    r'{"order_id": 4, "note": "\ud800 \u0000 \/ \u00e9 é 한 \ud83d\ude00 [1, {2}: ] \" \\"}',
+    '{"order_id": 5, "note": "\udcff\udced\udca0\udc80 not UTF-8"}',
+    '{"order_id": 5.0, "note": "\u2028 \x85 \x7f"}',
+    *("5", '"text"', "null", "[]", '[{"order_id": 1}]', "{}"),
+)
+
+
+def _page_of(orders: Iterable[str], page: int = 1, pages: int = 1, total: int | None = None) -> str:
+    listed = list(orders)
+    text = ",".join(listed)
+    return f'{{"page": {page}, "pages": {pages}, "orders": [{text}], "total": {len(listed) if total is None else total}}}'
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_bytes().decode(errors="surrogateescape").removesuffix("\n").split("\n")
+
+
+def test_should_write_every_order_as_it_was_sent(says: Any, tmp_path: Path) -> None:
+    file, _ = _pull(says(_answer(_page_of(AS_SENT))), tmp_path)
+    assert _lines(file) == list(AS_SENT)
+
+
+def test_should_write_every_order_as_it_was_sent_if_its_page_was_kept(says: Any, tmp_path: Path) -> None:
+    first = _answer(_page_of(AS_SENT, pages=2, total=len(AS_SENT) + 1))
+    with pytest.raises(RuntimeError, match="page 2 .* did not come in 6 tries"):
+        _pull(says(first, *[_answer("", "500 Broken")] * 6), tmp_path)
+    last = '{"order_id": 6, "amount": 0.10}'
+    file, _ = _pull(says(_answer(_page_of([last], page=2, pages=2, total=len(AS_SENT) + 1))), tmp_path)
+    assert _lines(file) == [*AS_SENT, last]
+
+
+def test_should_ask_again_for_pages_that_were_kept_in_another_form(says: Any, tmp_path: Path) -> None:
+    (tmp_path / f".orders_{DAY}.pages").mkdir()
+    (tmp_path / f".orders_{DAY}.pages" / "page-00001.json").write_text(ONE)
+    assert _orders(_pull(says(_answer()), tmp_path)[0]) == [{"order_id": 1}]
+
+
+def test_should_write_an_order_that_was_sent_on_many_lines_on_one(says: Any, tmp_path: Path) -> None:
+    sent = json.dumps({"order_id": 1, "lines": [1.50, {"note": "\n\r"}]}, indent=2).replace("\n", "\r\n")
+    file, _ = _pull(says(_answer(_page_of([sent, sent.replace("\r\n", "\r")]).replace('"page"', '\r\n"page"'))), tmp_path)
+    assert file.read_bytes().count(b"\n") == 2 and b"\r" not in file.read_bytes()
+    assert _orders(file) == [json.loads(sent)] * 2
+
+
+def test_should_not_take_two_orders_for_one_whose_ids_differ_in_the_last_digit(says: Any, tmp_path: Path) -> None:
+    orders = ['{"order_id": 1.00000000000000000001}', '{"order_id": 1.00000000000000000002}', '{"order_id": 1}']
+    answers = [_answer(_page_of([order], number, pages=3, total=3)) for number, order in enumerate(orders, 1)]
+    assert _lines(_pull(says(*answers), tmp_path)[0]) == orders
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_should_refuse_an_answer_with_a_number_that_json_does_not_have(says: Any, tmp_path: Path, constant: str) -> None:
+    answers = [_answer(_page_of([f'{{"order_id": 1, "amount": {constant}}}']))] * 6
+    with pytest.raises(RuntimeError, match=f"in 6 tries: the answer is not JSON: .*{constant} is not a number of JSON"):
+        _pull(says(*answers), tmp_path)
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(ANY_JSON, max_size=4), st.sampled_from([None, 0, 2]), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_should_cut_any_orders_out_of_a_page_as_they_were_sent(orders: list[Any], indent: int | None, ascii_only: bool) -> None:
+    body = {"page": 1, "orders": orders, "pages": 1, "total": len(orders), "more": {"orders": [1], "page": []}}
+    found = pages._page(json.dumps(body, indent=indent, ensure_ascii=ascii_only), 1)
+    assert found and [json.loads(line) for line in found["lines"]] == orders
+    assert not any(mark in line for line in found["lines"] for mark in "\r\n")
+    if indent is None:
+        assert found["lines"] == [json.dumps(order, ensure_ascii=ascii_only) for order in orders]
 
 
 @pytest.mark.parametrize("token", ["hidden token", "hidden\ntoken", "hidden-tökén", "", None])

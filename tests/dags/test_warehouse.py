@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import random
 import time
 import uuid
 from collections.abc import Iterator
@@ -43,12 +44,12 @@ def server() -> None:
 
 
 @pytest.fixture
-def connection() -> Iterator[Any]:
-    """An Airflow connection to a database of this test's own."""
+def connection(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """An Airflow connection to a database of this test's own, in the encoding that it asks for."""
     address = urlsplit(os.environ["AIRSPARK_WAREHOUSE"])
-    name = f"test_{uuid.uuid4().hex[:8]}"
+    name, encoding = f"test_{uuid.uuid4().hex[:8]}", getattr(request, "param", "UTF8")
     with psycopg.connect(os.environ["AIRSPARK_WAREHOUSE"], autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}")
+        server.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'")
         yield SimpleNamespace(
             host=address.hostname, port=address.port, schema=name, login=address.username, password=address.password
         )
@@ -122,6 +123,153 @@ def test_should_have_every_row_in_the_star_and_its_sum_in_the_mart(connection: A
         ("books", "web", 7, 14, Decimal("1407.00")),
         ("toys", "app", 1, 2, Decimal("201.00")),
     ]
+
+
+#: Texts that a format, a shell or a type could take for something else.
+NASTY = (
+    *(
+        "\\",
+        "\\.",
+        "\\N",
+        "\\n",
+        "\\x41",
+        "NULL",
+        "null",
+        '"',
+        '""',
+        "'",
+        "''",
+        ",",
+        "\t",
+        " x ",
+        "a\tb",
+        "a\rb",
+        "\r",
+        "a\r\\.",
+        "\r\\.",
+    ),
+    *(
+        "\x01",
+        "\x1a",
+        "\x7f",
+        "\x85",
+        "\u00a0",
+        "\u2028",
+        "\ufeff",
+        "\ufffe",
+        "\uffff",
+        "😀",
+        "e\u0301",
+        "é",
+        "-- ",
+        "%s",
+        "%(date)s",
+        "$1",
+        ";\n",
+    ),
+    *("a\nb", "\n\\.\n", "true", "1e5", "NaN", "infinity", "epoch", "=1+1", "(x,y)", "{a}", "X", "x", "ß", "İ"),
+)
+
+
+def test_should_have_every_text_as_it_is(connection: Any, tmp_path: Path) -> None:
+    texts = sorted(set(NASTY))
+    names = ("customer_id", "product_id", "category", "region", "channel")
+    rows = [
+        _row(order, **{name: texts[(order + shift) % len(texts)] for shift, name in enumerate(names)})
+        for order in range(len(texts))
+    ]
+    assert _load(connection, _partition(tmp_path, rows))["rows"] == len(rows)
+    found = _ask(connection, FACTS)
+    assert [(fact[6], fact[4], fact[5], fact[7], fact[8]) for fact in found] == [
+        tuple(row[name] for name in names) for row in rows
+    ]
+    mart = _ask(connection, "SELECT category, region, channel FROM mart.daily_sales")
+    assert sorted(mart) == sorted((row["category"], row["region"], row["channel"]) for row in rows)
+
+
+def _incompressible(size: int, seed: int) -> str:
+    """Return a text of so many bytes, of one to four bytes a character, that no compression makes shorter."""
+    dice, text = random.Random(seed), ""
+    while (left := size - len(text.encode())) > 0:
+        first, last = dice.choice([(0x21, 0x7E), (0xC0, 0x24F), (0xAC00, 0xD7A3), (0x20000, 0x2A6D0)][: min(left, 4)])
+        text += chr(dice.randint(first, last))
+    return text
+
+
+def test_should_hold_the_longest_texts_that_the_rule_of_a_sales_row_allows(connection: Any, tmp_path: Path) -> None:
+    import sales_format
+
+    names = ("customer_id", "product_id", "category", "region", "channel")
+    rows = [
+        _row(order, **{name: _incompressible(sales_format.MAX_TEXT, order * 5 + n) for n, name in enumerate(names)})
+        for order in range(20)
+    ]
+    for _ in range(2):
+        assert _load(connection, _partition(tmp_path, rows))["rows"] == 20
+    assert [fact[7:9] for fact in _ask(connection, FACTS)] == [(row["region"], row["channel"]) for row in rows]
+    assert _ask(connection, "SELECT count(*) FROM mart.daily_sales") == [(20,)]
+
+
+def test_should_hold_the_sums_of_the_largest_amounts_that_the_rule_of_a_sales_row_allows(connection: Any, tmp_path: Path) -> None:
+    most = {"quantity": 9_999, "unit_price": Decimal("9999999999.99")}
+    rows = [_row(order, **most) for order in (2**63 - 1, -(2**63), *range(20_000))]
+    expected = Decimal("99989999999900.01") * len(rows)
+    assert _load(connection, _partition(tmp_path, rows)) == {"rows": len(rows), "revenue": str(expected)}
+    assert _ask(connection, "SELECT items, revenue FROM mart.daily_sales") == [(9_999 * len(rows), expected)]
+
+
+OLD_MART = """
+    CREATE SCHEMA mart;
+    CREATE TABLE mart.daily_sales (
+        date date NOT NULL, category text NOT NULL, region text NOT NULL, channel text NOT NULL, orders bigint NOT NULL,
+        items bigint NOT NULL, revenue numeric(20, 2) NOT NULL, PRIMARY KEY (date, category, region, channel)
+    );
+    INSERT INTO mart.daily_sales VALUES ('2026-01-14', 'books', 'seoul', 'web', 1, 2, 3);
+    CREATE VIEW report AS SELECT category, sum(revenue) FROM mart.daily_sales GROUP BY category
+"""
+
+
+def test_should_hold_long_texts_in_a_warehouse_that_was_made_before_without_losing_what_it_has(
+    connection: Any, tmp_path: Path
+) -> None:
+    with warehouse.connect(connection) as database:
+        database.execute(OLD_MART)
+    long = {name: _incompressible(1_024, n) for n, name in enumerate(("category", "region", "channel"))}
+    for _ in range(2):
+        _load(connection, _partition(tmp_path, [_row(1, **long), _row(2)]))
+    assert _ask(connection, "SELECT date::text, count(*) FROM mart.daily_sales GROUP BY 1 ORDER BY 1") == [
+        ("2026-01-14", 1),
+        (DAY, 2),
+    ]
+    assert len(_ask(connection, "SELECT * FROM report")) == 2
+
+
+def test_should_not_take_two_rows_of_a_day_for_one_category_and_place(connection: Any, tmp_path: Path) -> None:
+    _load(connection, _partition(tmp_path, [_row(1)]))
+    with pytest.raises(psycopg.errors.UniqueViolation), warehouse.connect(connection) as database:
+        database.execute("INSERT INTO mart.daily_sales SELECT * FROM mart.daily_sales")
+
+
+@pytest.mark.parametrize(
+    ("connection", "changes", "words"),
+    [
+        ("UTF8", {"channel": "a\0b"}, r'invalid byte sequence for encoding "UTF8": 0x00 \(COPY staging, line 2\)'),
+        ("UTF8", {"customer_id": _incompressible(5_000, 0)}, "index row size 5016 exceeds btree version 4 maximum 2704 .*"),
+        ("LATIN1", {"channel": "웹"}, 'character with byte sequence .* has no equivalent in encoding "LATIN1" .*'),
+    ],
+    indirect=["connection"],
+)
+def test_should_load_nothing_and_say_in_a_sentence_what_the_database_cannot_hold(
+    connection: Any, tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    good = {"region": "é"}
+    _load(connection, _partition(tmp_path, [_row(1, **good)]))
+    sentence = (
+        f"^the database of the connection warehouse cannot hold what the partition of {DAY} has: {words}: nothing is loaded$"
+    )
+    with pytest.raises(AirflowFailException, match=sentence):
+        _load(connection, _partition(tmp_path, [_row(2, **good), _row(3, **good | changes)]))
+    assert [(fact[1], fact[7]) for fact in _ask(connection, FACTS)] == [(1, "é")]
 
 
 def test_should_change_nothing_if_a_day_is_loaded_again(connection: Any, tmp_path: Path) -> None:
