@@ -7,7 +7,7 @@
     <data>/processed/.ledger/<sha256>          the upload that brought this content, so that a copy is known as one
     <data>/quarantine/D/<name>                 refused, and why: <name>.reason.txt
 
-The names in processed and quarantine carry a part of the key, and no character that a shell or a terminal could take amiss.
+The names in processed and quarantine carry a part of the key, and no character that a shell or a terminal could misread.
 The trigger only rings: what there is to do stands in the inbox. An event too many starts a run that finds nothing, and one that
 is lost comes again, because the trigger rings until the file has gone, with growing pauses.
 """
@@ -15,10 +15,8 @@ is lost comes again, because the trigger rings until the file has gone, with gro
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
 import datetime as dt
-import gzip
 import hashlib
 import json
 import os
@@ -26,8 +24,7 @@ import re
 import shutil
 import stat
 import time
-import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,8 +42,10 @@ ABANDONED_AFTER = 6 * 3600.0
 #: How many uploads one run claims; Airflow maps a task over 1024 items at most.
 MAX_FILES = 500
 UNFINISHED = (".part", ".tmp")
+#: The last time that has a day in any time zone: the last but one of the year 9999.
+LAST_SECOND = 253_402_214_400
 
-_NAME = re.compile(r"sales_(\d{4}-\d{2}-\d{2})(?!\d).*\.csv(\.gz)?", re.DOTALL)
+_NAME = re.compile(r"sales_([0-9]{4}-[0-9]{2}-[0-9]{2})(?![0-9]).*\.csv(\.gz)?", re.DOTALL)
 _RESULT = ".result.json"
 
 
@@ -82,7 +81,7 @@ class Outcome:
         name: its name, made harmless.
         day: the day that its name says, or else the day on which it was written, YYYY-MM-DD.
         sha256: of its content; None if it could not be read.
-        rows: lines after the header; None if it was refused.
+        rows: lines that are neither blank nor the header; None if it was refused.
         path: the file of the day; None if it was refused.
         reason: why it was refused; None if it was accepted.
     """
@@ -186,7 +185,7 @@ def _by_day(mine: Path) -> list[list[str]]:
     return list(groups.values())
 
 
-def handle(data: Path, inbox: Path, run_id: str, keys: Iterable[str]) -> list[Outcome]:
+def handle(data: Path, inbox: Path, run_id: str, keys: Iterable[str], max_unpacked_mib: int) -> list[Outcome]:
     """Handle claimed uploads in their order, each one once, however often this is called.
 
     Args:
@@ -194,19 +193,22 @@ def handle(data: Path, inbox: Path, run_id: str, keys: Iterable[str]) -> list[Ou
         inbox: the inbox in it.
         run_id: the run that claimed them.
         keys: what `claim` returned for one day.
+        max_unpacked_mib: what a gzip file may unpack to.
 
     Returns:
         What became of each; nothing for one that another run has taken over.
 
     Raises:
         RuntimeError: if an upload is being written to: it can be tried again.
+        UserError: if the disk is full, which a later try may not meet.
     """
     os.umask(0o002)
     mine = working_folder(inbox, run_id)
-    return [outcome for key in keys if (outcome := _handle_one(data, mine / key)) is not None]
+    with applications.load("batch").disk_full_is_a_sentence(str(data)):
+        return [outcome for key in keys if (outcome := _handle_one(data, mine / key, max_unpacked_mib * 2**20)) is not None]
 
 
-def _handle_one(data: Path, folder: Path) -> Outcome | None:
+def _handle_one(data: Path, folder: Path, limit: int) -> Outcome | None:
     file = _claimed_file(folder)
     if file is None:
         # It was moved on: by a try of this task before, which then has left its result, or by another run.
@@ -216,20 +218,27 @@ def _handle_one(data: Path, folder: Path) -> Outcome | None:
         # Its writer went on after it was claimed.
         time.sleep(SETTLE_SECONDS)
         before = _upload(file.name, file.lstat())
-    written = dt.datetime.fromtimestamp(before.modified_ns / 1e9, ZoneInfo(TIME_ZONE)).date().isoformat()
-    outcome = Outcome(folder.name, harmless(file.name), day_of_name(file.name) or written)
+    outcome = Outcome(folder.name, harmless(file.name), day_of_name(file.name) or _written(before))
     try:
-        outcome = _accepted(data, folder, file, before, outcome)
+        outcome = _accepted(data, folder, file, before, outcome, limit)
     except Refused as refusal:
-        outcome = dataclasses.replace(outcome, reason=str(refusal))
-    shutil.rmtree(folder / ".day", ignore_errors=True)
+        reason = "".join(c if c.isprintable() else "\ufffd" for c in str(refusal))
+        outcome = dataclasses.replace(outcome, reason=reason)
+    finally:
+        shutil.rmtree(folder / ".day", ignore_errors=True)
     _write(folder / _RESULT, json.dumps(dataclasses.asdict(outcome)))
     _put_away(data, file, outcome)
     print(outcome)
     return outcome
 
 
-def _accepted(data: Path, folder: Path, file: Path, before: Upload, outcome: Outcome) -> Outcome:
+def _written(upload: Upload) -> str:
+    """Return the day on which an upload was written; a time may be set to any number."""
+    seconds = min(max(upload.modified_ns // 10**9, 0), LAST_SECOND)
+    return dt.datetime.fromtimestamp(seconds, ZoneInfo(TIME_ZONE)).date().isoformat()
+
+
+def _accepted(data: Path, folder: Path, file: Path, before: Upload, outcome: Outcome, limit: int) -> Outcome:
     """Make the file of the day of an upload, or raise Refused."""
     sha256 = _sha256(file)
     if day_of_name(file.name) is None:
@@ -238,8 +247,8 @@ def _accepted(data: Path, folder: Path, file: Path, before: Upload, outcome: Out
     if first and first["key"] != outcome.key:
         raise Refused(f"it is a copy of {first['name']}, which was accepted before")
     made = folder / ".day" / f"sales_{outcome.day}.csv"
-    rows = _copy(file, made)
-    _check(made, outcome)
+    _copy(file, made, outcome, limit)
+    rows = _check(made, outcome)
     if _upload(file.name, file.lstat()) != before:
         raise RuntimeError(f"{outcome.name} was changed while it was being handled: its upload has not ended")
     _enter(data, sha256, outcome)
@@ -255,14 +264,23 @@ def _accepted(data: Path, folder: Path, file: Path, before: Upload, outcome: Out
     return dataclasses.replace(outcome, sha256=sha256, rows=rows, path=str(target))
 
 
-def _check(made: Path, outcome: Outcome) -> None:
-    sales_input, errors = applications.load("sales_input"), applications.load("errors")
+def _check(made: Path, outcome: Outcome) -> int:
+    """Check the file of the day and return its rows."""
+    sales_input = applications.load("sales_input")
+    with _refusals(made, outcome):
+        rows = int(sales_input.check(str(made.parent), dt.date.fromisoformat(outcome.day)).rows)
+    if not rows:
+        raise Refused(f"the input file {outcome.name} has a header and no rows")
+    return rows
+
+
+@contextlib.contextmanager
+def _refusals(file: Path, outcome: Outcome) -> Iterator[None]:
+    """Refuse an upload for what the applications say of a file, with the upload's name in the place of the path."""
     try:
-        sales_input.check(str(made.parent), dt.date.fromisoformat(outcome.day))
-    except errors.UserError as error:
-        raise Refused(str(error).replace(str(made), outcome.name)) from None
-    except csv.Error as error:
-        raise Refused(f"its first line is no line of a CSV file: {error}") from None
+        yield
+    except applications.load("errors").UserError as error:
+        raise Refused(str(error).replace(str(file), outcome.name)) from None
 
 
 def _sha256(file: Path) -> str:
@@ -287,22 +305,14 @@ def _same(target: Path, made: Path) -> bool:
     return False
 
 
-def _copy(file: Path, made: Path) -> int:
-    """Copy an upload, unpacked, and return its lines after the first, without blank ones."""
+def _copy(file: Path, made: Path, outcome: Outcome, limit: int) -> None:
+    """Copy an upload, unpacked to so many bytes at most."""
     made.parent.mkdir(exist_ok=True)
-    lines = 0
-    try:
-        with (gzip.open if file.name.endswith(".gz") else open)(file, "rb") as source, open(made, "wb") as target:
-            for line in source:
-                lines += bool(line.strip())
-                target.write(line)
-            target.flush()
-            os.fsync(target.fileno())
-    except EOFError:
-        raise Refused("it is cut off: its upload did not end, send it again") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise Refused(f"it is damaged: {error}; send it again") from None
-    return max(lines - 1, 0)
+    with _refusals(file, outcome), open(made, "wb") as target:
+        for block in applications.load("inputs").blocks(str(file), limit):
+            target.write(block)
+        target.flush()
+        os.fsync(target.fileno())
 
 
 def _ledger_entry(data: Path, sha256: str) -> Any:
@@ -370,8 +380,9 @@ def day_of_name(name: str) -> str | None:
 
 
 def harmless(name: str) -> str:
-    """Return a name without line breaks, leading dashes and what is no text, at most 150 bytes long."""
-    text = "".join(c if c.isprintable() and c not in "/\\\"'`$ " else "_" for c in os.fsencode(name).decode(errors="replace"))
+    """Return a name of at most 150 bytes without leading dashes and what a shell or a terminal could misread."""
+    unsafe = " /\\\"'`$*?[]{}()<>|&;!#~"
+    text = "".join(c if c.isprintable() and c not in unsafe else "_" for c in os.fsencode(name).decode(errors="replace"))
     return re.sub(r"^[-.]", "_", text).encode()[:150].decode(errors="ignore")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import json
 import os
@@ -55,7 +56,7 @@ class Claim:
         return arrivals.claim(self.inbox, run)[0]
 
     def handle(self, groups: list[list[str]], run: str = "run1") -> list[arrivals.Outcome]:
-        return [outcome for keys in groups for outcome in arrivals.handle(self.root, self.inbox, run, keys)]
+        return [outcome for keys in groups for outcome in arrivals.handle(self.root, self.inbox, run, keys, 16)]
 
     def run(self, run: str = "run1") -> list[arrivals.Outcome]:
         outcomes = self.handle(self.claim(run), run)
@@ -79,7 +80,7 @@ def data(tmp_path: Path) -> Claim:
 def _task(monkeypatch: pytest.MonkeyPatch, data: Claim, task_id: str, *arguments: Any) -> Any:
     monkeypatch.setattr(file_arrival, "DATA", str(data.root))
     monkeypatch.setattr(file_arrival, "INBOX", str(data.inbox))
-    monkeypatch.setattr(file_arrival, "get_current_context", lambda: {"run_id": "run1"})
+    monkeypatch.setattr(file_arrival, "get_current_context", lambda: {"run_id": "run1", "params": {"max_unpacked_mib": 1}})
     task: Any = file_arrival.dag.get_task(task_id)
     function = task.python_callable if hasattr(task, "python_callable") else task.partial_kwargs["python_callable"]
     return function(*arguments)
@@ -134,6 +135,76 @@ def test_should_unpack_a_gzip_file(data: Claim) -> None:
     assert (data.root / "sales" / NAME).read_bytes() == GOOD
 
 
+@pytest.mark.parametrize(
+    "packed",
+    [
+        gzip.compress(GOOD[:100]) + gzip.compress(GOOD[100:]),
+        gzip.compress(b"") + gzip.compress(GOOD) + gzip.compress(b""),
+        gzip.compress(GOOD) + b"\0" * 1_000,
+    ],
+    ids=["members", "empty members", "padding"],
+)
+def test_should_unpack_a_gzip_file_of_any_form(data: Claim, packed: bytes) -> None:
+    data.upload(f"{NAME}.gz", packed)
+    assert data.run()[0].rows == 1
+    assert (data.root / "sales" / NAME).read_bytes() == GOOD
+
+
+def test_should_quarantine_a_gzip_file_that_unpacks_to_more_than_the_limit(data: Claim, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = GOOD + GOOD.splitlines(True)[1] * 2**15
+    data.upload(f"{NAME}.gz", gzip.compress(many))
+    (keys,) = _task(monkeypatch, data, "claim")
+    with pytest.raises(AirflowSkipException, match=f"the input file {NAME}.gz unpacks to more than 1 MiB: .*max_unpacked_mib"):
+        list(_task(monkeypatch, data, "handle", keys))
+    assert data.reason().startswith(f"the input file {NAME}.gz unpacks to more than 1 MiB")
+    data.upload(f"{NAME}.gz", gzip.compress(many))
+    (outcome,) = data.run("run2")
+    assert (outcome.reason, outcome.rows) == (None, 2**15 + 1)
+
+
+def test_should_take_what_the_applications_take_for_the_limit_unless_a_run_says_otherwise() -> None:
+    import inputs
+
+    assert file_arrival.dag.params["max_unpacked_mib"] == inputs.MAX_UNPACKED_MIB
+
+
+def test_should_leave_a_good_upload_to_a_later_try_in_a_sentence_if_the_disk_is_full(
+    data: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errors
+
+    data.upload(f"{NAME}.gz", gzip.compress(GOOD))
+    groups = data.claim()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch, pytest.raises(errors.UserError, match="^a disk is full .* MiB free.: free some space"):
+        patch.setattr(arrivals.os, "fsync", full)
+        data.handle(groups)
+    assert not list(data.root.rglob("*.csv")), "what was unpacked goes on taking space"
+    assert data.handle(groups)[0].rows == 1
+
+
+def test_should_announce_the_rows_that_the_rule_of_the_sales_file_counts(data: Claim) -> None:
+    line = GOOD.splitlines(True)[1]
+    blank = b"\n\r\n \t\r\n\r\r\n"
+    data.upload(
+        content=b"\xef\xbb\xbf"
+        + GOOD
+        + blank
+        + HEADER.encode()
+        + b"\r\n"
+        + HEADER.encode()
+        + b"\n"
+        + line
+        + b"\x0b\n\x00\n"
+        + line[:-1]
+        + b"\r"
+    )
+    assert data.run()[0].rows == 5
+
+
 def test_should_take_a_file_with_a_byte_order_mark_as_it_is(data: Claim) -> None:
     data.upload(content=b"\xef\xbb\xbf" + GOOD)
     assert data.run()[0].reason is None
@@ -142,15 +213,27 @@ def test_should_take_a_file_with_a_byte_order_mark_as_it_is(data: Claim) -> None
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        (f"{NAME}.gz", gzip.compress(GOOD * 500)[:-20], "it is cut off: its upload did not end"),
-        (f"{NAME}.gz", GOOD, "it is damaged: Not a gzipped file"),
-        (f"{NAME}.gz", gzip.compress(GOOD)[:-8] + b"\0" * 8, "it is damaged: CRC check failed"),
+        (f"{NAME}.gz", gzip.compress(GOOD * 500)[:-20], f"^the input file {NAME}.gz is cut off: its upload did not end"),
+        (f"{NAME}.gz", GOOD, f"^the input file {NAME}.gz is damaged: Not a gzipped file"),
+        (f"{NAME}.gz", gzip.compress(GOOD)[:-8] + b"\0" * 8, f"^the input file {NAME}.gz is damaged: CRC check failed"),
+        (f"{NAME}.gz", gzip.compress(GOOD) + b"more", f"^the input file {NAME}.gz is damaged: Not a gzipped file"),
+        (f"{NAME}.gz", gzip.compress(GOOD) + gzip.compress(GOOD)[:-5], f"^the input file {NAME}.gz is cut off"),
+        (f"{NAME}.gz", gzip.compress(b""), f"^the input file {NAME}.gz is empty"),
+        (f"{NAME}.gz", b"", "is empty"),
+        (
+            "sales_2026-01-15\n\udcff\x1b[31m.csv.gz",
+            b"\x1b[31m",
+            "^the input file sales_2026-01-15_\ufffd__31m.csv.gz is damaged: ",
+        ),
+        (NAME, b"\x1b[31mred\r\x07,\x00\n1\n", "has the wrong header|no line of a CSV file"),
+        (NAME, gzip.compress(GOOD), "has the wrong header|no line of a CSV file"),
         (NAME, GOOD.replace(b",", b";"), f"the input file {NAME} has the wrong header: expected order_id,.*; found order_id;"),
         (NAME, GOOD.replace(b"region", b"area"), "has the wrong header: .*area"),
         (NAME, GOOD.decode().encode("utf-16"), "has the wrong header"),
         (NAME, GOOD.replace(b"\n", b"\r"), "no line of a CSV file|wrong header"),
         (NAME, b"", f"^the input file {NAME} is empty$"),
         (NAME, HEADER.encode(), "has a header and no rows"),
+        (NAME, f"{HEADER}\n\n{HEADER}\r\n \t\n".encode(), "has a header and no rows"),
         ("returns_2026-01-15.csv", GOOD, "its name is not sales_YYYY"),
         ("sales_2026-02-30.csv", GOOD, "its name is not sales_YYYY"),
         ("sales_2026-01-155.csv", GOOD, "its name is not sales_YYYY"),
@@ -160,7 +243,7 @@ def test_should_quarantine_a_bad_file_with_the_reason(data: Claim, name: str, co
     data.upload(name, content)
     (outcome,) = data.run()
     assert re.search(sentence, data.reason()), data.reason()
-    assert outcome.reason == data.reason() and "\n" not in outcome.reason
+    assert outcome.reason == data.reason() and outcome.reason.isprintable()
     assert data.files("inbox") == [] and not list((data.root / "sales").glob("*"))
     assert data.files("processed") == [], "a refused content may come again"
 
@@ -173,6 +256,95 @@ def test_should_take_a_file_whose_name_has_spaces_line_breaks_or_no_text(data: C
     (kept,) = data.files("processed/2026-01-15")
     assert kept.isprintable() and " " not in kept
     json.dumps(outcome.announced()).encode()
+
+
+#: What people and programs put into names; with what goes before and behind, two have all the bytes that a name can have.
+MARKS = (
+    *(
+        "",
+        ":",
+        "[1]",
+        "{a,b}",
+        "*",
+        "?",
+        ",",
+        "%2C",
+        " (1)",
+        "'",
+        '"',
+        "\\",
+        "$HOME",
+        "`id`",
+        ";",
+        "&",
+        "#",
+        "~",
+        "..",
+        "._",
+        "=",
+        "@",
+    ),
+    *(
+        "\n",
+        "\r\n",
+        "\t",
+        "\x1b[31m",
+        "\x7f",
+        "\udcff",
+        "\udced\udca0\udc80",
+        "\u202e",
+        "\u2028",
+        "각",
+        "e\u0301",
+        "😀",
+        ".csv",
+        ".csv.gz",
+    ),
+    *(".reason.txt", ".draft", ".part", ".result.json", "x" * 235, "각" * 78),
+)
+
+
+@pytest.mark.parametrize("form", ["sales_{day}{mark}.csv", "_{mark}", "sales{mark}.csv.reason.txt", "x{mark}"])
+def test_should_give_each_upload_one_fate_whatever_its_name(data: Claim, form: str) -> None:
+    sent = {}
+    for number, mark in enumerate(MARKS):
+        day = f"2026-{number // 28 + 1:02d}-{number % 28 + 1:02d}"
+        name = form.format(day=day, mark=mark)
+        if not name.endswith(arrivals.UNFINISHED):
+            sent[name] = GOOD + str(number).encode()
+            data.upload(name, sent[name])
+    outcomes = data.run()
+    good = form.startswith("sales_")
+    assert len(outcomes) == len(sent) and all((outcome.reason is None) == good for outcome in outcomes)
+    assert data.files("inbox") == []
+    folder = "processed" if good else "quarantine"
+    kept = [Path(name) for name in data.files(folder) if ".ledger" not in name]
+    uploads = kept if good else [name for name in kept if not _is_reason(data.root / folder, name)]
+    assert sorted((data.root / folder / name).read_bytes() for name in uploads) == sorted(sent.values())
+    assert len(kept) == len(sent) * (1 if good else 2)
+    for name in kept:
+        assert name.name.isprintable() and not set(name.name) & set(" *?[]{}'\"\\$`;&"), name
+    if good:
+        made = {path.name: path.read_bytes() for path in (data.root / "sales").iterdir()}
+        assert made == {f"sales_{outcome.day}.csv": sent[name] for outcome, name in zip(_by_day(outcomes), sent, strict=True)}
+
+
+def _by_day(outcomes: list[arrivals.Outcome]) -> list[arrivals.Outcome]:
+    return sorted(outcomes, key=lambda outcome: outcome.day)
+
+
+def _is_reason(folder: Path, name: Path) -> bool:
+    return (folder / name).read_text(errors="replace").startswith("its name is not ")
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, 2**33, 2**40, -(2**40)])
+def test_should_handle_an_upload_whose_time_is_far_off(data: Claim, seconds: int) -> None:
+    try:
+        data.upload("other.csv", at=seconds)
+    except OSError:
+        pytest.skip("the file system has no such time")
+    assert data.run()[0].reason
+    assert len(data.files("quarantine")) == 2
 
 
 def test_should_quarantine_a_name_with_a_leading_dash_under_one_that_no_command_takes_for_an_option(data: Claim) -> None:
@@ -409,7 +581,7 @@ def test_should_announce_a_good_day_and_skip_one_without_a_good_upload(data: Cla
 @settings(max_examples=25, deadline=None)
 def test_should_make_any_name_harmless(name: bytes) -> None:
     safe = arrivals.harmless(os.fsdecode(name))
-    assert safe and safe.isprintable() and safe[0] not in "-." and not set(safe) & set("/\\\"'`$ ")
+    assert safe and safe.isprintable() and safe[0] not in "-." and not set(safe) & set("/\\\"'`$ *?[]{}")
     assert len(safe.encode()) <= 150
 
 
