@@ -2,6 +2,10 @@
 
 check_input → transform (Spark) → verify → index → publish, the asset access_log_daily.
 
+A line belongs to the day of its time. For a server whose files are not cut at midnight in Seoul, such as one in UTC, the files of
+the day before are read, too (params files_before, files_after); such a server's DAG must start once its files of the day are
+complete: 09:00 in Seoul for UTC.
+
 The index is what the connection `search` names, a server with Elasticsearch's API; without that connection, indexing is skipped.
 
     airflow dags trigger access_log_daily --conf '{"date": "2026-01-15"}'
@@ -16,7 +20,18 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, Asset, BaseHook, Metadata, TriggerRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 from pipelines import files, results, search, spark
-from pipelines.defaults import DATA, DEFAULT_ARGS, OUTPUT, daily, date_param, day_of, due_within, reject_share_param
+from pipelines.defaults import (
+    DATA,
+    DEFAULT_ARGS,
+    OUTPUT,
+    daily,
+    date_param,
+    day_of,
+    due_within,
+    neighbour_params,
+    reject_share_param,
+    unpacked_param,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,15 +50,21 @@ with DAG(
     max_active_runs=2,
     deadline=due_within(hours=3),
     default_args=DEFAULT_ARGS,
-    params={"date": date_param(), "max_reject_share": reject_share_param()},
+    params={
+        "date": date_param(),
+        "max_reject_share": reject_share_param(),
+        "max_unpacked_mib": unpacked_param(),
+        **neighbour_params(),
+    },
     tags=["etl", "spark", "logs"],
 ) as dag:
 
     @task
     def check_input() -> str:
         """Return the day of the run once its files are there and whole, or fail for good."""
-        date = day_of(get_current_context())
-        spark.check("access_log", ["--date", date, "--input", INPUT])
+        context = get_current_context()
+        date = day_of(context)
+        spark.check("access_log", ["--date", date, "--input", INPUT, *spark.reading(context["params"])])
         return date
 
     day = check_input()
@@ -51,7 +72,10 @@ with DAG(
     transform = spark.submit(
         "transform",
         "access_log",
-        ["--date", day, "--input", INPUT, "--output", OUTPUT, "--max-reject-share", "{{ params.max_reject_share }}"],
+        [
+            *("--date", day, "--input", INPUT, "--output", OUTPUT, "--max-reject-share", "{{ params.max_reject_share }}"),
+            *spark.reading(),
+        ],
     )
 
     @task

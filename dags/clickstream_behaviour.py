@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, Metadata, Param, get_current_context, task
 from pipelines import results, spark
-from pipelines.defaults import DATA, DEFAULT_ARGS, OUTPUT, daily, date_param, day_of, due_within, reject_share_param
+from pipelines.defaults import (
+    DATA,
+    DEFAULT_ARGS,
+    OUTPUT,
+    daily,
+    date_param,
+    day_of,
+    due_within,
+    neighbour_params,
+    reject_share_param,
+    unpacked_param,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +46,8 @@ with DAG(
         "date": date_param(),
         "window_days": Param(14, type="integer", minimum=1, maximum=90, title="Days of the retention table"),
         "max_reject_share": reject_share_param(),
+        "max_unpacked_mib": unpacked_param(),
+        **neighbour_params(),
     },
     tags=["etl", "spark", "sql", "clicks", "in order"],
 ) as dag:
@@ -42,8 +55,9 @@ with DAG(
     @task
     def check_input() -> str:
         """Return the day of the run once its files are there and whole, or fail for good."""
-        date = day_of(get_current_context())
-        spark.check("clickstream", ["--date", date, "--input", INPUT])
+        context = get_current_context()
+        date = day_of(context)
+        spark.check("clickstream", ["--date", date, "--input", INPUT, *spark.reading(context["params"])])
         return date
 
     day = check_input()
@@ -63,6 +77,7 @@ with DAG(
             "{{ params.window_days }}",
             "--max-reject-share",
             "{{ params.max_reject_share }}",
+            *spark.reading(),
         ],
     )
     # END transform

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -76,6 +77,35 @@ def reject_share_param() -> Param:
         title="Largest share of rejected rows",
         description="The run fails if more of the rows are rejected. 0 to 1.",
     )
+
+
+def unpacked_param() -> Param:
+    """Return the param `max_unpacked_mib`; AIRSPARK_MAX_UNPACKED_MIB in the environment is its default."""
+    return Param(
+        _environment("AIRSPARK_MAX_UNPACKED_MIB", 10_240, least=1),
+        type="integer",
+        minimum=1,
+        title="MiB that a gzip file may unpack to",
+        description="A file that unpacks to more is refused.",
+    )
+
+
+def neighbour_params() -> dict[str, Param]:
+    """Return the params `files_before` and `files_after`; AIRSPARK_FILES_BEFORE and AIRSPARK_FILES_AFTER are their defaults."""
+    before = "Days before the day whose files can hold rows of it. 0 if the files are cut at the midnight of the DAG's time zone."
+    after = "Days after the day whose files can hold rows of it, for a server whose midnight comes earlier."
+    limits: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": 7}
+    return {
+        "files_before": Param(_environment("AIRSPARK_FILES_BEFORE", 1), title="Files before", description=before, **limits),
+        "files_after": Param(_environment("AIRSPARK_FILES_AFTER", 0), title="Files after", description=after, **limits),
+    }
+
+
+def _environment(name: str, default: int, least: int = 0) -> int:
+    text = os.environ.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < least:
+        raise ValueError(f"{name} in the environment must be a whole number of at least {least}, not {text[:50]!r}: correct it")
+    return int(text)
 
 
 def effective_date(params: Any, interval_start: pendulum.DateTime | None) -> str:

@@ -103,6 +103,17 @@ def submit(task_id: str, application: str, arguments: list[Any], **others: Any) 
     return SparkSubmitOperator(task_id=task_id, application_args=arguments, **options(application, **others))
 
 
+def reading(params: Any = None) -> list[str]:
+    """Return the arguments that say which files an application reads, and what they may unpack to.
+
+    Args:
+        params: the run's params, of which it takes max_unpacked_mib, files_before and files_after. None: templates of them.
+    """
+    names = ("max_unpacked_mib", "files_before", "files_after")
+    values = {name: f"{{{{ params.{name} }}}}" for name in names} if params is None else params
+    return [f"--{name.replace('_', '-')}={values[name]}" for name in names if name in values]
+
+
 # START over_connect
 def over_connect(application: str, arguments: list[str]) -> str:
     """Run an application against a Spark Connect server, as a process of its own beside the task's, without a JVM.
