@@ -51,16 +51,17 @@ STATUSES = ("paid", "shipped", "cancelled", "refunded")
 TABLE = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 FETCH_ROWS, CONNECT_SECONDS, SOCKET_SECONDS = 10_000, 10, 300
 ROWS_PER_FILE = 2_000_000
-#: Words of PostgreSQL for what asking again does not mend.
+#: What PostgreSQL says where asking again does not help; its names have at most 63 bytes.
 USERS_MISTAKE = re.compile(
-    r"(?:FATAL|ERROR): ((?:password authentication|no pg_hba.conf entry|(?:database|role) \".*\" does|permission|relation).*)"
+    r"(?:FATAL|ERROR): ((?:password authentication|no pg_hba.conf entry|(?:database|role) \".{0,63}\" does|permission"
+    r"|relation).*)"
 )
-#: Words of PostgreSQL and of its driver for what it may mend.
+#: What PostgreSQL and its driver say where asking again may help, in a line after DRIVER.
 AWAY = re.compile(
-    r"PSQLException: (.*(?:Connection to .* refused|connection attempt failed|terminating connection|I/O error occurred"
-    r"|connection has been closed|database system is|too many (?:clients|connections)|remaining connection slots"
-    r"|canceling statement).*)"
+    r"Connection to \S+ refused|connection attempt failed|terminating connection|I/O error occurred|connection has been closed"
+    r"|database system is|too many (?:clients|connections)|remaining connection slots|canceling statement"
 )
+DRIVER = "PSQLException: "
 
 
 class Source(NamedTuple):
@@ -122,8 +123,8 @@ def main(argv: Sequence[str]) -> None:
         words = _words(error)
         if found := USERS_MISTAKE.search(words):
             raise UserError(f"the database refuses: {found[1].strip()}") from None
-        if found := AWAY.search(words):
-            raise TemporaryError(f"the database is away, nothing is published: {found[1].strip()}") from None
+        if said := _away(words):
+            raise TemporaryError(f"the database is away, nothing is published: {said.strip()}") from None
         raise
     print(f"db_orders: {date}: {rows}")
 
@@ -338,6 +339,15 @@ def _words(error: BaseException | None) -> str:
         found.append(str(error))
         error = getattr(error, "_cause", None) or error.__cause__
     return "\n".join(found)
+
+
+def _away(words: str) -> str | None:
+    # One line at a time: a pattern that looks for both parts reads a long line again from each place where DRIVER stands.
+    for line in words.split("\n"):
+        said = line.partition(DRIVER)[2]
+        if AWAY.search(said):
+            return said
+    return None
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ EXIT_TEMPORARY = 75
 
 _DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 _DISK_FULL_TEXT = re.compile(r"No space left on device|Disk quota exceeded|not enough space", re.IGNORECASE)
-_PATH_IN_TEXT = re.compile(r"(?:file:)?(/[^\s:()'\"]+) ?\(No space left on device\)")
+# Begins only where a word begins, and gives nothing back: a text of slashes alone is read once.
+_PATH_IN_TEXT = re.compile(r"(?<![^\s:()'\"])[^\s:()'\"/]*+(/[^\s:()'\"]++) ?\(No space left on device\)")
 
 
 class UserError(Exception):

@@ -31,7 +31,7 @@ from errors import UserError
 STAGING = ".staging"
 VERSIONS = ".versions"
 _LOCK = ".lock"
-_VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+_VERSION = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 
 
 class Superseded(Exception):

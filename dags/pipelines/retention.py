@@ -28,7 +28,7 @@ KINDS = {"partitions": 400, "quarantine": 90, "uploads": 90, "failures": 30, "lo
 #: Kinds of which the newest of each dataset stays, however old it is.
 DATASETS = ("partitions", "quarantine")
 _REASON = ".reason.txt"
-_PARTITION = re.compile(r"date=(\d{4}-\d{2}-\d{2})")
+_PARTITION = re.compile(r"date=([0-9]{4}-[0-9]{2}-[0-9]{2})")
 
 
 @dataclass(frozen=True)

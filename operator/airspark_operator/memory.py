@@ -11,10 +11,10 @@ from airspark_operator.spec import Invalid
 MIB = 1 << 20
 #: Spark's units (JavaUtils.byteStringAs), in bytes.
 UNITS = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
-SIZE = re.compile(r"^\s*([0-9]+)\s*([bkmgtp]?)b?\s*$", re.IGNORECASE)
+SIZE = re.compile(r"^\s*+([0-9]{1,19})\s*+([bkmgtp]?)b?\s*+$", re.IGNORECASE)
 #: Kubernetes' suffixes of quantities, as bytes.
 SUFFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
-QUANTITY = re.compile(r"^\s*([0-9.]+)(Ki|Mi|Gi|Ti|k|M|G|T)?\s*$")
+QUANTITY = re.compile(r"^\s*+([0-9]{1,19}(?:\.[0-9]{0,19})?|\.[0-9]{1,19})(Ki|Mi|Gi|Ti|k|M|G|T)?\s*+$")
 
 #: Spark's defaults (core's config package and Kubernetes' Config).
 DEFAULT_MEMORY = "1g"

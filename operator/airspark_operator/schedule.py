@@ -27,7 +27,7 @@ HISTORY = 1
 #: Most times that are counted one by one: a schedule of every minute, a day without a controller.
 COUNTED = 1440
 #: `@every 1h30m`, as Go writes durations.
-EVERY = re.compile(r"^@every\s+((?:\d+(?:\.\d+)?[hms])+)$")
+EVERY = re.compile(r"^@every\s+((?:[0-9]+(?:\.[0-9]+)?[hms])++)$")
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 #: Longest distance between two runs: a century.
 LONGEST = 36525 * 86400.0
@@ -165,7 +165,8 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _seconds(duration: str) -> float:
-    return sum(float(number) * UNITS[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)([hms])", duration))
+    parts = re.split("([hms])", duration)
+    return sum(float(number) * UNITS[unit] for number, unit in zip(parts[::2], parts[1::2], strict=False))
 
 
 def run_name(scheduled: Object, moment: datetime) -> str:

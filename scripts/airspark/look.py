@@ -31,8 +31,10 @@ ADDRESSES = {
     "api-server": f"{RELEASE}-api-server:8080", "postgresql": f"{RELEASE}-postgresql:5432",
     "spark-master": f"spark://{RELEASE}-spark-master:7077", "spark-history": f"{RELEASE}-spark-history:18080",
 }  # fmt: skip
-SECRET_PATTERN = re.compile(r"(?i)((?:password|secret|token|fernet|_key|sql_alchemy_conn)[\w.-]*[\"']?\s*[:=]\s*)\S+")
-URL_PASSWORD = re.compile(r"(://[^:/@\s]+:)[^@\s]+@")
+# Both begin only where a name or a word begins, and look ahead first: a log is read once, however long its lines are.
+SECRET_NAMES = r"(?:password|secret|token|fernet|_key|sql_alchemy_conn)"
+SECRET_PATTERN = re.compile(rf"(?i)(?<![\w.-])((?=[\w.-]*?{SECRET_NAMES})[\w.-]++[\"']?\s*+[:=]\s*+)\S+")
+URL_PASSWORD = re.compile(r"(?<![^@\s])((?=[^@\s]++@)[^@\s]*?://[^:/@\s]++:)[^@\s]++@")
 
 
 def require_cluster() -> None:
@@ -229,6 +231,6 @@ def idle_memory() -> float:
     names = output(["docker", "ps", "--filter", f"label=io.x-k8s.kind.cluster={cluster_name()}", "--format", "{{.Names}}"])
     for name in names.split():
         used = output(["docker", "stats", "--no-stream", "--format", "{{.MemUsage}}", name]).split("/")[0].strip()
-        number, unit = re.match(r"([\d.]+)(\w+)", used).groups()  # type: ignore[union-attr]
+        number, unit = re.match(r"([0-9.]+)([A-Za-z]+)", used).groups()  # type: ignore[union-attr]
         total += float(number) * {"GiB": 1.0, "MiB": 1 / 1024, "KiB": 1 / 2**20}[unit]
     return total

@@ -63,7 +63,7 @@ def versions() -> dict[str, str]:
 
 def version_tuple(text: str) -> tuple[int, ...]:
     """Turn `v1.37.2` or `1.37.2+build` into `(1, 37, 2)`, for comparisons."""
-    return tuple(int(part) for part in re.findall(r"\d+", text.split("+")[0].split("-")[0])[:3])
+    return tuple(int(part) for part in re.findall(r"[0-9]+", text.split("+")[0].split("-")[0])[:3])
 
 
 def cluster_name() -> str:

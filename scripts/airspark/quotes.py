@@ -16,7 +16,11 @@ from pathlib import Path
 
 from airspark.project import ROOT, Failure
 
-QUOTE = re.compile(r"(<!-- quote (?P<file>\S+) (?P<mark>\w+) -->\n```(?P<language>\w*)\n).*?(^```$)", re.DOTALL | re.MULTILINE)
+QUOTE = re.compile(
+    # A block ends before the next quote too, so that a page of quotes without ends is read once.
+    r"^(<!-- quote (?P<file>\S+) (?P<mark>\w+) -->\n```(?P<language>\w*)\n)(?:(?!```$|<!-- quote ).*\n)*+(```$)",
+    re.MULTILINE,
+)
 
 
 def piece(text: str, mark: str, name: str) -> str:
@@ -30,10 +34,20 @@ def piece(text: str, mark: str, name: str) -> str:
     Raises:
         Failure: if the mark is not there once, with its end.
     """
-    found = re.findall(rf"^[ \t]*# START {mark}\n(.*?)^[ \t]*# END {mark}$", text, re.DOTALL | re.MULTILINE)
+    found: list[list[str]] = []
+    lines: list[str] | None = None
+    for line in text.split("\n"):
+        said = line.lstrip(" \t")
+        if lines is None:
+            lines = [] if said == f"# START {mark}" else None
+        elif said == f"# END {mark}":
+            found.append(lines)
+            lines = None
+        else:
+            lines.append(line)
     if len(found) != 1:
         raise Failure(f"{name} has {len(found)} pieces between '# START {mark}' and '# END {mark}' instead of one")
-    return textwrap.dedent(found[0]).strip("\n") + "\n"
+    return textwrap.dedent("\n".join(found[0])).strip("\n") + "\n"
 
 
 def quoted(page: str, root: Path = ROOT) -> str:

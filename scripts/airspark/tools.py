@@ -63,8 +63,8 @@ def found_version(tool: Tool, path: Path | str) -> tuple[int, ...] | None:
         text = output([path, *tool.version_args], timeout=20)
     except (OSError, subprocess.SubprocessError):
         return None
-    match = re.search(r"v?(\d+\.\d+\.\d+)", text)
-    return version_tuple(match[1]) if match else None
+    match = re.search(r"(?<![0-9])[0-9]+\.[0-9]+\.[0-9]+", text)
+    return version_tuple(match[0]) if match else None
 
 
 def locate(name: str) -> Path | None:

@@ -130,7 +130,7 @@ def check_secret(facts: Mapping[str, Any], client: Client, properties: Mapping[s
 
 def masters(url: str) -> list[tuple[str, int]]:
     """Return the hosts and ports of a master's URL such as spark://one:7077,two:7077; raise a Refusal for a wrong one."""
-    found = [re.fullmatch(r"(\[[^\]]+\]|[^:/\s]+):(\d+)", part) for part in url.removeprefix("spark://").split(",")]
+    found = [re.fullmatch(r"(\[[^\]]+\]|[^:/\s]+):([0-9]{1,5})", part) for part in url.removeprefix("spark://").split(",")]
     pairs = [(match[1].strip("[]"), int(match[2])) for match in found if match]
     if len(pairs) < len(found) or any(port > 65535 for _, port in pairs):
         raise Refusal(
@@ -191,7 +191,7 @@ def wait_for_master(
 
 def memory_mib(text: str) -> int | None:
     """Return a memory string of Spark's, such as 700m, 1g or 2048k, in MiB (rounded down); None if it is none."""
-    match = re.fullmatch(r"(\d+)([bkmgtp])?b?", text.strip().lower())
+    match = re.fullmatch(r"([0-9]{1,19})([bkmgtp])?b?", text.strip().lower())
     return int(match[1]) * UNITS[match[2] or "m"] // 2**20 if match else None
 
 
@@ -285,7 +285,7 @@ def driver_python(properties: Mapping[str, str], environment: Mapping[str, str])
 
 def this_client(submission: Submission, properties: Mapping[str, str], environment: Mapping[str, str]) -> Client:
     """Look up what this side brings, without starting a JVM or importing PySpark."""
-    spark = re.search(r"__version__.*?['\"]([^'\"]+)", read(f"{environment['SPARK_HOME']}/version.py"))
+    spark = re.search(r"(?m)^__version__[^'\"\n]*+['\"]([^'\"]+)", read(f"{environment['SPARK_HOME']}/version.py"))
     java = re.search(r'JAVA_VERSION="(\d+)', read(f"{environment.get('JAVA_HOME', '')}/release"))
     # The version of Python is of no concern to an application in a jar.
     python = driver_python(properties, environment) if submission.application.endswith(".py") else ""

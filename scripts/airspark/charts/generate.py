@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from airspark import quotes
+from airspark import quotes, sales_page
 from airspark.charts import crds
 from airspark.charts.airflow import AirflowValues
 from airspark.charts.airspark import AirsparkValues
@@ -40,7 +40,7 @@ def chart_yaml(text: str, version: str) -> str:
         text: the file as it is.
         version: the version of the product, which is every chart's.
     """
-    text = re.sub(r"^(\s*)version: .*$", rf"\g<1>version: {version}", text, flags=re.MULTILINE)
+    text = re.sub(r"^([ \t]*)version: .*$", rf"\g<1>version: {version}", text, flags=re.MULTILINE)
     return re.sub(r"^appVersion: .*$", f'appVersion: "{version}"', text, flags=re.MULTILINE)
 
 
@@ -62,7 +62,7 @@ def generated() -> dict[Path, str]:
         "The Bitnami Spark chart's values, key by key",
         _tests("spark-environment"),
     )
-    return files | quotes.files()
+    return files | sales_page.files() | quotes.files()
 
 
 def _tests(name: str) -> Any:

@@ -13,10 +13,10 @@ from psycopg2.extensions import parse_dsn
 URL_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 # The bootstrap holds it while it works; who waits for the migration takes the shared side of it.
 LOCK_KEY = 4_151_250_211
-REVISION = re.compile(r"^revision(?::[^=]+)?\s*=\s*[\"'](\w+)", re.MULTILINE)
-DOWN_REVISION = re.compile(r"^down_revision(?::[^=]+)?\s*=\s*(.+)$", re.MULTILINE)
+REVISION = re.compile(r"^revision(?::[^=\n]++)?\s*+=\s*+[\"'](\w+)", re.MULTILINE)
+DOWN_REVISION = re.compile(r"^down_revision(?::[^=\n]++)?\s*+=\s*+(.+)$", re.MULTILINE)
 REFUSALS = re.compile(
-    r"authentication failed|no password supplied|role \".*\" does not exist|no pg_hba.conf entry|not permitted to log in"
+    r"authentication failed|no password supplied|role \".{0,63}\" does not exist|no pg_hba.conf entry|not permitted to log in"
 )
 
 
@@ -41,7 +41,7 @@ def address(url: str) -> dict[str, str]:
         parts: dict[str, str] = parse_dsn(re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url))
     except psycopg2.ProgrammingError:
         parts = {}
-    if not parts or "@" in parts.get("host", "") or not re.fullmatch(r"[\d,]*", parts.get("port", "")):
+    if not parts or "@" in parts.get("host", "") or not re.fullmatch(r"[0-9,]*", parts.get("port", "")):
         raise DatabaseError(
             f"the database URL in {URL_VARIABLE} cannot be read; percent-encode special characters of its password"
         )
