@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import api_orders
+import inputs
 import pyarrow
 import pytest
 import sales_etl
@@ -170,6 +171,41 @@ def test_should_clean_each_line_alike_in_bash_and_write_the_bytes_of_pandas(
 
 def test_should_count_the_rows_of_a_file_by_its_bytes_alone(file: Path, cases: list[Case]) -> None:
     assert sales_input.check(str(file.parent), DAY).rows == len(cases)
+
+
+SPELLINGS = (
+    "7,2026-01-15T10:00:00+09:00,C1,P1,books,2,10.50,seoul,web",
+    "007,2026-01-15 01:00:00Z,C1,P1,books,+2,10.5,seoul,web",
+    '+7,2026-01-15T10:00:00,C1,"P1",books, 2,010.500,seoul,web',
+    '7 ,2026-01-15T01:00:00.000 UTC,"C1" ,P1,"books",02,10.5000,seoul,"web"',
+    "7,2026-01-15T10:00:00.000000+09,C1,P1,books,2,10.50,seoul,web",
+    # Others: a text keeps its spaces, and a microsecond counts.
+    "7,2026-01-15T10:00:00+09:00,C1,P1,books,2,10.50,seoul,web ",
+    "7,2026-01-15T10:00:00.000001+09:00,C1,P1,books,2,10.50,seoul,web",
+)
+
+
+def test_should_take_rows_with_equal_values_for_copies_however_they_are_spelt(
+    on_shared_session: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(defaults, "APPLICATIONS", str(APPS))
+    path = written([Case(line.encode(), "") for line in SPELLINGS], tmp_path)
+    rows = sales_etl.run(sales_input.check(str(tmp_path), DAY), DAY, str(tmp_path / "out"), 0)
+    assert (rows.read, rows.written, rows.duplicates) == (7, 3, 4)
+    tally = sales_frames.Tally()
+    assert sum(len(good) for good, _ in sales_frames.clean(path, str(DAY), tally, 2)) == 3
+    assert (tally.read, tally.written, tally.duplicates) == (7, 3, 4)
+    command = ["bash", SCRIPT, path, tmp_path / "clean.csv", tmp_path / "rejects.csv", str(DAY)]
+    counts = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert counts == {"rows_read": 7, "rows_written": 3, "rows_rejected": 0, "rows_duplicate": 4}
+    orders = [{"order_id": 7, "created_at": "2026-01-15T10:00:00+09:00", "amount": 10.5}]
+    orders += [{"order_id": "007", "created_at": "2026-01-15 01:00:00Z", "amount": "10.500"}]
+    orders += [{"order_id": 7, "created_at": "2026-01-15T10:00:00+09:00", "amount": "10.51"}]
+    same = {"customer_id": "C1", "status": "paid", "currency": "KRW"}
+    file = tmp_path / "orders_2026-01-15.jsonl"
+    file.write_text("\n".join(json.dumps(order | same) for order in orders))
+    found = api_orders.run(inputs.look(file), DAY, str(tmp_path / "out"), 0)
+    assert (found.read, found.written, found.duplicates) == (3, 2, 1)
 
 
 @pytest.mark.parametrize("column", ["order_id", "created_at", "amount"])
