@@ -42,7 +42,11 @@ COMBINED = (
     rf"(?: ([0-9]++(?:\.[0-9]++)?|-))?[ \t\r]*+{values.END}"
 )
 REQUEST = rf"^([A-Z]++) (\S++) (HTTP/[0-9.]++){values.END}"
-STATUS, BYTES = rf"^([1-5][0-9]{{2}}){values.END}", rf"^([0-9]{{1,19}}){values.END}"
+# Ten terabytes at most: a day's sums must fit into 64 bits.
+STATUS, BYTES = rf"^([1-5][0-9]{{2}}){values.END}", rf"^0*([0-9]{{1,13}}){values.END}"
+# Cut by the pattern: a cast of a megabyte of digits would take a minute. And Spark's parser ends in an error for a far year.
+SECONDS = rf"^0*([0-9]{{1,7}})(?:\.([0-9]{{1,9}})[0-9]*+)?{values.END}"
+TIME_TEXT = rf"^([0-9]{{2}}/[A-Za-z]{{3}}/[0-9]{{4}}:[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}} [+-][0-9]{{4}}){values.END}"
 NUMBER_IN_PATH = r"/[0-9]++(?=/|$)"
 TIME = "dd/MMM/yyyy:HH:mm:ss Z"
 
@@ -135,7 +139,7 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
     request = [F.regexp_extract("request", REQUEST, number) for number in (1, 2, 3)]
     typed = frames.evaluated_once(
         split,
-        F.try_to_timestamp("time", F.lit(TIME)).alias("at"),
+        F.try_to_timestamp(F.regexp_extract("time", TIME_TEXT, 1), F.lit(TIME)).alias("at"),
         F.col("ip"),
         _known("user").alias("user"),
         F.sha2(F.coalesce(_known("user"), F.concat_ws("|", "ip", "agent")), 256).substr(1, 16).alias("visitor"),
@@ -148,8 +152,10 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
         .alias("bytes"),
         _known("referrer").alias("referrer"),
         _known("agent").alias("agent"),
-        F.col("seconds_text").try_cast("decimal(10,3)").alias("seconds"),
-        (~F.col("seconds_text").isin("", "-") & F.col("seconds_text").try_cast("decimal(10,3)").isNull()).alias("endless"),
+        F.concat(F.regexp_extract("seconds_text", SECONDS, 1), F.lit("."), F.regexp_extract("seconds_text", SECONDS, 2))
+        .try_cast("decimal(10,3)")
+        .alias("seconds"),
+        F.col("seconds_text").isin("", "-").alias("untimed"),
         F.col("line"),
         F.col("utf8"),
     )
@@ -159,10 +165,10 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
         .when(F.col("at").isNull(), "wrong_time")
         .when(F.col("status").isNull(), "wrong_status")
         .when(F.col("bytes").isNull(), "wrong_bytes")
-        .when(F.col("endless"), "wrong_seconds")
+        .when(~F.col("untimed") & F.col("seconds").isNull(), "wrong_seconds")
         .when(F.to_date("at") != F.lit(date), "wrong_date")
     )
-    return typed.withColumn("reason", reason).drop("utf8", "endless")
+    return typed.withColumn("reason", reason).drop("utf8", "untimed")
 
 
 def tables(requests: DataFrame) -> dict[str, DataFrame]:

@@ -11,6 +11,7 @@ With --check it looks at the input only, without Spark. A mistake ends in one se
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ def look(path: Path) -> InputFile:
     Raises:
         UserError: if it is missing, a folder or unreadable.
     """
-    if path.is_file() and not (status := path.stat()).st_size:
+    if os.path.isfile(path) and not (status := path.stat()).st_size:
         return InputFile(str(path), 0, status.st_mtime_ns)
     return inputs.look(path)
 

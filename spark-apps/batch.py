@@ -173,6 +173,9 @@ def parse_date(text: str) -> dt.date:
         found = None
     if found is None or found.isoformat() != text:
         raise UserError(f"the date {text!r} is not a date: write it as YYYY-MM-DD, such as 2026-01-15")
+    # Days around it, and its midnights in any zone, must be days that Python and Spark know.
+    if not 1000 < found.year < dt.MAXYEAR:
+        raise UserError(f"the date {text} is not one from 1001-01-01 to 9998-12-31")
     return found
 
 

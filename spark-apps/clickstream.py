@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import functools
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -116,7 +117,12 @@ def main(argv: Sequence[str]) -> None:
     """
     parser = batch.parser("clickstream", __doc__, source="clicks")
     parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD, in Korean time")
-    parser.add_argument("--window-days", type=int, default=14, help="days of the retention table (%(default)s)")
+    parser.add_argument(
+        "--window-days",
+        type=functools.partial(batch.parse_count, least=-(2**31), most=3_660),
+        default=14,
+        help="days of the retention table (%(default)s)",
+    )
     parser.add_argument("--check", action="store_true", help="only check the input files, without Spark")
     batch.add_neighbours(parser)
     batch.add_unpacked(parser)

@@ -25,6 +25,7 @@ from errors import UserError
 MAX_UNPACKED_MIB = 10_240
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLOCK = 2**20
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 #: The end of a line before one that is perhaps blank.
 _PERHAPS_BLANK = re.compile(rb"\n[\n\r \t]")
 
@@ -189,12 +190,16 @@ def look(path: str | Path, limit: int = MAX_UNPACKED_MIB * 2**20) -> InputFile:
         raise UserError(f"{path} is a folder, not a file") from None
     except PermissionError:
         raise UserError(f"the input file {path} may not be read by user {os.getuid()}") from None
+    except OSError as error:
+        raise UserError(f"the input file {path} cannot be read: {error.strerror}") from None
     if not status.st_size:
         raise UserError(f"the input file {path} is empty")
     return InputFile(str(path), status.st_size, status.st_mtime_ns, limit=limit)
 
 
-def find(folder: str, *patterns: str, limit: int = MAX_UNPACKED_MIB * 2**20) -> tuple[InputFile, ...]:
+def find(
+    folder: str, *patterns: str, limit: int = MAX_UNPACKED_MIB * 2**20, day: str = "", own: bool = True
+) -> tuple[InputFile, ...]:
     """Look at every file of a folder that matches one of some patterns, each content once, and read them to their end.
 
     Args:
@@ -202,6 +207,8 @@ def find(folder: str, *patterns: str, limit: int = MAX_UNPACKED_MIB * 2**20) -> 
         patterns: such as `*2026-01-15*.log*`; names that begin with a dot are files that are still being written, they are left
             out, with a line about it.
         limit: what each may unpack to, in bytes.
+        day: leave out files whose names have another day before this one; empty: none.
+        own: whether an empty file is a mistake; else it is left out.
 
     Returns:
         The files, ordered by name. A file with the same content as one before it, packed or not, is left out, with a line
@@ -210,10 +217,14 @@ def find(folder: str, *patterns: str, limit: int = MAX_UNPACKED_MIB * 2**20) -> 
     Raises:
         UserError: if there is none, or one cannot be read, is empty, cut off or damaged, or unpacks to more than the limit.
     """
-    paths = sorted({path for one in patterns for path in Path(folder).glob(one)})
+    if os.path.isfile(folder):
+        raise UserError(f"{folder} is a file, not a folder")
+    paths = sorted({path for one in patterns for path in _matching(folder, one)})
     for path in [path for path in paths if path.name.startswith(".")]:
         print(f"{path} is left out: a name that begins with a dot is that of a file that is still being written")
         paths.remove(path)
+    if day:
+        paths = [path for path in paths if _is_of(path, day) and (own or path.stat().st_size)]
     if not paths:
         there = "there is no such folder" if not os.path.isdir(folder) else f"it holds {len(os.listdir(folder))} others"
         raise UserError(f"no file {' or '.join(patterns)} in {folder}: {there}")
@@ -251,13 +262,14 @@ def find_days(
         UserError: as `find` does; if files of a day around it are missing, a line says so instead.
     """
     found: dict[str, InputFile] = {}
+    # A file is that of the first day in its name, so that no other day's run takes it for its own.
     for days in (0, *range(-before, 0), *range(1, after + 1)):
         day = (date + dt.timedelta(days)).isoformat()
         names = [pattern.format(date=day) for pattern in patterns]
-        if days and not any(path.name[0] != "." for name in names for path in Path(folder).glob(name)):
+        if days and not any(_is_of(path, day) and path.stat().st_size for name in names for path in _matching(folder, name)):
             print(f"no file {' or '.join(names)} in {folder}: rows of {date} that it would hold are not read")
             continue
-        for file in find(folder, *names, limit=limit):
+        for file in find(folder, *names, limit=limit, day=day, own=not days):
             first = found.setdefault(file.content.sha256, replace(file, day=day))
             if first.path != file.path:
                 print(f"{file.path} is left out: the same content as {first.path}")
@@ -324,6 +336,20 @@ def check_unchanged(files: Iterable[InputFile]) -> None:
             raise UserError(f"the input file {file.path} was removed while it was being read") from None
         if (status.st_size, status.st_mtime_ns) != (file.bytes, file.modified_ns):
             raise UserError(f"the input file {file.path} was changed while it was being read: run again")
+
+
+def _matching(folder: str, pattern: str) -> list[Path]:
+    try:
+        return list(Path(folder).glob(pattern))
+    except (ValueError, NotImplementedError) as error:
+        raise UserError(f"{pattern} is not a pattern of names: {error}") from None
+    except OSError as error:
+        raise UserError(f"the folder {folder} cannot be read: {error.strerror}") from None
+
+
+def _is_of(path: Path, day: str) -> bool:
+    found = _DAY.search(path.name)
+    return path.name[0] != "." and found is not None and found[0] == day
 
 
 def _is_text(name: str) -> bool:

@@ -31,6 +31,10 @@ from errors import UserError
 STAGING = ".staging"
 VERSIONS = ".versions"
 _LOCK = ".lock"
+_USERS_MISTAKES = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST),
+    *(errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL),
+)
 _VERSION = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 
 
@@ -75,7 +79,7 @@ def staging(root: str | Path, label: str) -> Iterator[Path]:
         _remove_abandoned(base)
         folder, lock = _own_folder(base, label)
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        if error.errno not in _USERS_MISTAKES:
             raise
         raise UserError(f"the output folder {root} cannot be written: {error.strerror}") from None
     try:

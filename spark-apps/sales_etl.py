@@ -121,8 +121,9 @@ def plain(rows: pyarrow.Table, date: dt.date, zone: str = batch.TIME_ZONE) -> tu
     given = [pc.greater_equal(text, "!") for text in texts]
     fits = [pc.less_equal(pc.binary_length(text), MAX_TEXT) for text in texts]
     in_order = functools.reduce(pc.and_, [*looks_right, *given, *fits])
-    # Of a day on which summer time begins or ends, Spark judges every line.
-    if midnight.utcoffset() != (midnight + dt.timedelta(days=1)).utcoffset():
+    # Of a day on which summer time begins or ends, or whose offset no text can have, Spark judges every line.
+    begins, ends = midnight.utcoffset(), (midnight + dt.timedelta(days=1)).utcoffset()
+    if begins != ends or begins is None or begins.total_seconds() % 60:
         in_order = pc.and_(in_order, False)
     rows = rows.filter(in_order)
     quantity = rows["quantity"].cast(pa.int32())

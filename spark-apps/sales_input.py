@@ -61,10 +61,14 @@ def check(folder: str, date: dt.date) -> SalesFile:
         raise UserError(f"{path} is a folder, not a file") from None
     except PermissionError:
         raise UserError(f"the input file {path} may not be read by user {os.getuid()}") from None
+    except NotADirectoryError:
+        raise UserError(f"{folder} is a file, not a folder") from None
+    except OSError as error:
+        raise UserError(f"the input file {path} cannot be read: {error.strerror}") from None
     if not status.st_size:
         raise UserError(f"the input file {path} is empty")
     text = header.decode(errors="replace")
-    found = [name.strip() for name in values.fields(text) or [text]]
+    found = [name.strip(" \t\r") for name in values.fields(text) or [text]]
     if found != list(COLUMNS):
         raise UserError(
             f"the input file {path} has the wrong header: expected {','.join(COLUMNS)}; "

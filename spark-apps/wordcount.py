@@ -11,6 +11,7 @@ the action (none) and after it. RDDs do not exist over Spark Connect; there, use
 from __future__ import annotations
 
 import csv
+import functools
 import os
 import re
 import sys
@@ -45,7 +46,12 @@ def main(argv: Sequence[str]) -> None:
     source.add_argument("--input", help="a text file, or a folder's files by a pattern such as /data/texts/*.txt")
     parser.add_argument("--output", default=batch.OUTPUT, help="the root of the results (%(default)s)")
     parser.add_argument("--name", default="demo", help="the result's name (%(default)s)")
-    parser.add_argument("--slices", type=int, default=2, help="partitions of the RDD (%(default)s)")
+    parser.add_argument(
+        "--slices",
+        type=functools.partial(batch.parse_count, least=-(2**31), most=10_000),
+        default=2,
+        help="partitions of the RDD (%(default)s)",
+    )
     batch.add_unpacked(parser)
     options = parser.parse_args(argv)
     if not NAME.fullmatch(options.name):
@@ -54,7 +60,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"--slices {options.slices}: at least one")
     if os.environ.get("SPARK_REMOTE"):
         raise UserError("there are no RDDs over Spark Connect: submit to a master, or use a DataFrame")
-    files = check(options.input, options.max_unpacked_mib * 2**20) if options.input else ()
+    files = check(options.input, options.max_unpacked_mib * 2**20) if options.input is not None else ()
     with batch.session() as spark, batch.disk_full_is_a_sentence(options.output):
         run(spark, options.text, files, options.slices, options.output, options.name)
 

@@ -41,9 +41,9 @@ reason != "" { rejected++; print reason "," line >rejects; next }
 
 END { print read " " rejected >counts }
 
-# Return a text without the spaces and tabs around it.
-function trim(text,   last) {
-  if (!match(text, /[^ \t]/)) return ""
-  for (last = length(text); index(" \t", substr(text, last, 1)); last--);
+# Return a text without the spaces and tabs around it, nor other characters of a set.
+function trim(text, others,   last) {
+  if (!match(text, "[^ \t" others "]")) return ""
+  for (last = length(text); index(" \t" others, substr(text, last, 1)); last--);
   return substr(text, RSTART, last - RSTART + 1)
 }

@@ -37,9 +37,8 @@ function bare(line) {
 
 # Names are compared without what is around them, as sales_input.py does.
 function head(line,   i) {
-  gsub(/\r/, "", line)
   if (!fields(line)) return ""
-  for (i = 1; i <= COLUMNS; i++) if (trim(cell[i]) != name[i]) return ""
+  for (i = 1; i <= COLUMNS; i++) if (trim(cell[i], "\r") != name[i]) return ""
   return NAMES ",amount"
 }
 

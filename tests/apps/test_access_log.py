@@ -277,6 +277,22 @@ def test_should_reject_lines_of_other_days_if_files_are_cut_at_our_midnight(
     assert (rows.read, rows.written, rows.rejects) == (5, 2, {"not_combined": 1, "wrong_date": 2})
 
 
+def test_should_take_a_file_for_that_of_the_first_day_in_its_name(on_shared_session: SparkSession, tmp_path: Path) -> None:
+    lines = [GOOD, GOOD.replace("15/Jan", "16/Jan"), "no log line"]
+    folder, day_after = _write(tmp_path / "logs", *lines, name="access_2026-01-15_2026-01-16.log"), DAY + dt.timedelta(1)
+    _write(folder, GOOD.replace("15/Jan", "16/Jan").replace("/cart", "/a"), name="access_2026-01-16.log")
+    assert [Path(file.path).name for file in access_log.check(str(folder), day_after)] == ["access_2026-01-16.log"]
+    rows = access_log.run(access_log.check(str(folder), day_after, before=1), day_after, str(tmp_path), 0, before=1)
+    assert (rows.read, rows.written, rows.other_days) == (2, 2, 2)
+
+
+def test_should_pass_over_an_empty_file_of_the_day_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _write(tmp_path, GOOD)
+    (tmp_path / "access-2026-01-14.log").touch()
+    assert len(access_log.check(str(tmp_path), DAY, before=1)) == 1
+    assert "rows of 2026-01-15 that it would hold are not read" in capsys.readouterr().out
+
+
 def test_should_say_which_neighbouring_file_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _write(tmp_path, GOOD)
     access_log.main(["--check", "--date", "2026-01-15", "--input", str(tmp_path)])
@@ -308,7 +324,17 @@ NUMBERS = [
     (" 512 ", " 1e3 ", "wrong_bytes"),
     (" 512 ", " 12.5 ", "wrong_bytes"),
     (" 512 ", " ５１２ ", "wrong_bytes"),
-    (" 512 ", " 9223372036854775807 ", None),
+    (" 512 ", " 9223372036854775807 ", "wrong_bytes"),
+    (" 512 ", " 10000000000000 ", "wrong_bytes"),
+    (" 512 ", " 9999999999999 ", None),
+    (" 512 ", f" {'0' * 30}12 ", None),
+    (" 0.120", f" 1.{'1' * 2**20}", None),
+    ("/2026:", "/+294248:", "wrong_time"),
+    ("/2026:", "/-999999:", "wrong_time"),
+    ("/2026:", "/999999999:", "wrong_time"),
+    ("/2026:", "/0000:", "wrong_date"),
+    ("+0900", "+9900", "wrong_time"),
+    ("/2026:", "/9999:", "wrong_date"),
     (" 512 ", " - ", None),
     (" 0.120", " 12345678.000", "wrong_seconds"),
     (" 0.120", f" {'9' * 50}", "wrong_seconds"),
@@ -323,5 +349,6 @@ NUMBERS = [
 
 def test_should_reject_numbers_that_the_columns_cannot_hold(spark: SparkSession) -> None:
     wanted = {GOOD.replace(old, new): reason for old, new, reason in NUMBERS}
-    judged = access_log.transform(spark.createDataFrame([(line,) for line in wanted], "value string"), DAY).collect()
+    judged = access_log.transform(spark.createDataFrame([(line,) for line in wanted], "value string"), DAY)
+    judged = judged.select("line", "reason").collect()
     assert {row.line: row.reason for row in judged} == wanted

@@ -6,6 +6,7 @@ import datetime as dt
 import gzip
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import access_log
 import api_orders
 import batch
 import clickstream
+import errors
 import frames
 import inputs
 import publish
@@ -265,3 +267,48 @@ def test_should_leave_nothing_of_brought_files_behind(tmp_path: Path) -> None:
     with batch.staged(batch.Job("a", "date=2026-01-15", str(tmp_path / "out"), files), files) as (path,):
         assert Path(path).read_text() == LOG
     assert list((tmp_path / "out" / publish.STAGING).iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("sales_etl --check --date 2026-01-15 --input FILE", "is a file, not a folder"),
+        ("api_orders --check --date 2026-01-15 --input FILE", "cannot be read: Not a directory"),
+        ("clickstream --check --date 2026-01-15 --input FILE", "cannot be read: Not a directory"),
+        ("access_log --check --date 2026-01-15 --input FILE", "is a file, not a folder"),
+        ("wordcount --input FILE/x", "cannot be read: Not a directory"),
+        ("sales_etl --check --date 2026-01-15 --input LONG", "cannot be read: File name too long"),
+        ("access_log --check --date 2026-01-15 --input LONG", "no file|cannot be read"),
+        ("api_orders --check --date 2026-01-15 --input LONG", "cannot be read: File name too long"),
+        ("wordcount --input LONG", "cannot be read: File name too long"),
+        ("wordcount --input ", "the input file  does not exist"),
+        ("wordcount --input a**", r"a\*\* is not a pattern of names"),
+        ("wordcount --text a --slices 99999999999", "must be a whole number from"),
+        ("clickstream --date 2026-01-15 --window-days 1000000", "must be a whole number from"),
+        ("access_log --check --date 9999-12-31", "is not one from 1001-01-01 to 9998-12-31"),
+        ("sales_etl --check --date 0001-01-01", "is not one from 1001-01-01 to 9998-12-31"),
+    ],
+)
+def test_should_say_a_mistake_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, sentence: str
+) -> None:
+    (tmp_path / "file").write_text("a")
+    name, *arguments = command.split(" ")
+    found = [one.replace("FILE", str(tmp_path / "file")).replace("LONG", str(tmp_path / ("x" * 300))) for one in arguments]
+    modules = {"sales_etl": sales_etl, "api_orders": api_orders, "clickstream": clickstream, "access_log": access_log}
+    assert errors.run(name, modules.get(name, wordcount).main, found) == 2
+    said = capsys.readouterr().err
+    assert re.search(sentence, said) and said.count("\n") == 1, said
+
+
+def test_should_say_that_the_output_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^the output folder /proc/x cannot be written: "), publish.staging("/proc/x", "a"):
+        pass
+
+
+def test_should_judge_a_day_whose_offset_has_seconds_by_spark_alone(on_shared_session: SparkSession, tmp_path: Path) -> None:
+    day = dt.date(1905, 1, 15)
+    lines = [GOOD.replace("2026-01-15T10:00:00+09:00", at) for at in (f"{day}T10:00:00", f"{day}T10:00:00+08:27:52")]
+    (tmp_path / f"sales_{day}.csv").write_text("\n".join([",".join(sales_input.COLUMNS), *lines]))
+    rows = sales_etl.run(sales_input.check(str(tmp_path), day), day, str(tmp_path / "out"), 1)
+    assert (rows.read, rows.written, rows.rejects) == (2, 1, {"wrong_type": 1})
