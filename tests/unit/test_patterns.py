@@ -45,6 +45,7 @@ BY_HAND: dict[tuple[str, str], tuple[tuple[str | bytes, ...], str]] = {
         "a branch for each number of encodings, up to 14, and a column's name",
     ),
     ("operator/airspark_operator/conf.py", "f'([#!{also}])'"): (("([#!=: ])",), "some characters of a key"),
+    ("spark-apps/inputs.py", "b'\\\\n(?:' + begins + b')'"): ((rb"\n(?:[\n\r \t]|order_id,ordered_at)",), "a file's header"),
 }
 #: The sizes of a text and the seconds of CPU that it may take: far more than a linear pattern takes, far less than others do.
 SCREEN, FULL = (20_000, 0.15), (1_000_000, 5.0)
