@@ -138,7 +138,7 @@ def parse_count(text: str, least: int = 1, most: int = 2**31 - 1) -> int:
         most: the most.
 
     Raises:
-        argparse.ArgumentTypeError: if the text is no such number.
+        argparse.ArgumentTypeError: if the text is not such a number.
     """
     number = values.whole(text, 32)
     if number is None or not least <= number <= most:

@@ -253,7 +253,7 @@ def find_days(
     Args:
         folder: where the files are.
         date: the day.
-        patterns: those of `find`, with {date} in the place of the day.
+        patterns: those of `find`, with {date} where the day stands.
         before: how many days before the day.
         after: how many days after it.
         limit: what each file may unpack to, in bytes.

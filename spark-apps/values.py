@@ -1,7 +1,7 @@
 """One rule for what a text is worth: whole numbers, money, times and CSV fields, for Spark columns and for Python alike.
 
-Every reader of the project judges texts by these patterns, so that a row has one fate and one value whoever reads it; the rule
-of the sales file, which is made of them, is docs/reference/sales-format.md.
+Every reader of the project judges texts by these patterns, so that a row has the same fate and the same values in each; the
+rule of the sales file, which is made of them, is docs/reference/sales-format.md.
 
 The patterns hold to three things: they are anchored at both ends, they mean the same in Java and in Python, and what may repeat
 without a limit is possessive where a choice follows. Java's matcher recurses for each repetition of a group that is not, and a

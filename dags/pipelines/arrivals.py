@@ -276,7 +276,7 @@ def _check(made: Path, outcome: Outcome) -> int:
 
 @contextlib.contextmanager
 def _refusals(file: Path, outcome: Outcome) -> Iterator[None]:
-    """Refuse an upload for what the applications say of a file, with the upload's name in the place of the path."""
+    """Refuse an upload for what the applications say of a file, with the upload's name instead of the path."""
     try:
         yield
     except applications.load("errors").UserError as error:

@@ -1,4 +1,4 @@
-"""One rule for a sales row, whoever reads it: Python, Spark, Arrow, pandas, awk, and the orders of the API.
+"""One rule for a sales row in every reader: Python, Spark, Arrow, pandas, awk, and the orders of the API.
 
 What each line must become is said by the tables of sales_format, which the page docs/reference/sales-format.md is made of.
 """
