@@ -209,3 +209,12 @@ def test_should_give_every_row_one_fate_whatever_stands_in_it(root: Path, lines:
     assert set(manifest["rejects_by_reason"]) <= set(sales_frames.REASONS)
     verify: Any = csv_transform.dag.get_task("verify")
     assert verify.python_callable(manifest)["rows_written"] >= 1
+
+
+def test_should_publish_nothing_if_rows_are_dropped_on_the_way(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(root / "data/sales", *rows(DAY, 30))
+    pieces = sales_frames.pieces
+    monkeypatch.setattr(sales_frames, "pieces", lambda *arguments: (piece.iloc[1:] for piece in pieces(*arguments)))
+    with pytest.raises(RuntimeError, match=r"^the input holds 30 rows and 29 were read, nothing is published: "):
+        csv_transform.transform(1, DAY)
+    assert not (root / "output/csv_transform").exists() and not (root / "output" / QUARANTINE).exists()
