@@ -344,7 +344,7 @@ def check_unchanged(files: Iterable[InputFile]) -> None:
 def _matching(folder: str, pattern: str) -> list[Path]:
     try:
         return list(Path(folder).glob(pattern))
-    except (ValueError, NotImplementedError) as error:
+    except ValueError as error:
         raise UserError(f"{pattern} is not a pattern of names: {error}") from None
     except OSError as error:
         raise UserError(f"the folder {folder} cannot be read: {error.strerror}") from None
