@@ -17,6 +17,8 @@ POSTGRES_VERSION    := 15
 DEBIAN_SUITE        := bookworm
 STATSD_EXPORTER_VERSION := 0.31.0
 
+# The oldest that the charts run on: tests hold every object against its schemas and those of every newer one
+KUBERNETES_OLDEST   := 1.30
 # The cluster
 KUBERNETES_VERSION  := 1.37.2
 KIND_VERSION        := 0.33.0

@@ -43,10 +43,10 @@ ON: Mapping[str, Any] = {
 
 
 def leaves(node: Object = SCHEMA, path: str = "") -> Iterator[tuple[str, Object]]:
-    """Yield (dotted path, schema) of every key without known keys below it; refused keys are left out."""
+    """Yield (dotted path, schema) of every key without known keys below it; refused and ignored keys are left out."""
     for name, child in node.get("properties", {}).items():
         here = f"{path}.{name}".removeprefix(".")
-        if child.get("description", "").startswith("Refused: "):
+        if child.get("description", "").startswith(("Refused: ", "Ignored: ")):
             continue
         if child.get("properties") and name != "resources":
             yield from leaves(child, here)

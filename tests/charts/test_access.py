@@ -8,7 +8,7 @@ import kubernetes_validate
 import pytest
 from rendering import Object, RenderError, cfg, containers, env, find, pods, render
 
-OLDEST, NEWEST = "1.34", "1.37"
+OLDEST, NEWEST = "1.30", "1.37"
 INGRESS = "airspark-ingress"
 HOST = {"name": "airflow.example.com", "tls": {"enabled": True, "secretName": "cert"}}
 OIDC: dict[str, Any] = {
@@ -193,7 +193,7 @@ def should_ask_the_load_balancer_for_what_apiserver_service_says() -> None:
 
 def should_send_everybody_to_the_given_port_if_apiserver_service_ports_is_set() -> None:
     ports = [
-        {"name": "api-server", "port": "{{ add 80 0 }}"},
+        {"name": "api-server", "port": "{{ add 80 0 }}", "targetPort": "api-server"},
         {"name": "x", "port": 81, "targetPort": "{{ .Values.ports.apiServer }}"},
     ]
     values: Object = {"apiServer": {"service": {"ports": ports}}, "ingress": {"enabled": True}}

@@ -22,7 +22,7 @@ def should_be_named_by_eight_characters_of_a_hash() -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("airflow.defaultAirflowTag", "9.9.9"),
+        ("airflow.defaultAirflowTag", "0.9.9"),
         ("airflow.images.airflow.repository", "mine"),
         ("airflow.config.core.parallelism", "7"),
         ("airflow.connections.other", {"type": "http", "host": "example"}),

@@ -368,9 +368,9 @@ def should_refuse_with_a_sentence_and_pass_if_it_is_mended(name: str) -> None:
 
 
 def should_say_everything_that_is_wrong_at_once() -> None:
-    wrong = {"executor": "CeleryExecutor", "gitops.enabled": True, "redis.enabled": True, "scheduler.replicas": 2}
+    wrong = {"executor": "CeleryExecutor", "gitops.enabled": True, "kerberos.enabled": True, "scheduler.replicas": 2}
     refusal = _refusal({**wrong, "logs.persistence.accessMode": "ReadWriteOnce"})
-    for key in ("executor: ", "redis: ", "fernetKeySecretName, ", "logs.persistence.accessMode: "):
+    for key in ("executor: ", "kerberos: ", "fernetKeySecretName, ", "logs.persistence.accessMode: "):
         assert key in refusal
 
 

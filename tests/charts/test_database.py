@@ -29,7 +29,7 @@ def should_make_nothing_if_pgbouncer_and_the_cronjobs_are_not_enabled() -> None:
     assert not [name for name in names if name.removeprefix("airspark-").startswith(parts) and not name.endswith("-policy")]
 
 
-@pytest.mark.parametrize("version", ["1.34", "1.37"])
+@pytest.mark.parametrize("version", ["1.30", "1.37"])
 def should_make_valid_objects_if_everything_of_the_database_is_enabled(version: str) -> None:
     exporter = {"images": {"pgbouncerExporter": {"repository": "exporter", "tag": "1"}}, "pgbouncer": {"replicas": 2}}
     for item in made(BOUNCER, JOBS, EXTERNAL, exporter):

@@ -35,7 +35,7 @@ def should_be_the_only_hook_of_a_release_beside_sparks_own_test() -> None:
     assert hooks == {("Pod", "airspark-helm-test", "test"), ("Pod", "airspark-spark-helm-test", "test")}
 
 
-@pytest.mark.parametrize("version", ["1.34", "1.37"])
+@pytest.mark.parametrize("version", ["1.30", "1.37"])
 def should_make_a_restricted_pod_without_a_token_if_helmtest_enabled_is_set(version: str) -> None:
     found = pod()
     kubernetes_validate.validate(found, version, strict=True)
@@ -85,7 +85,10 @@ def should_hold_the_password_of_createuserjob_existingsecret_if_it_is_set() -> N
     [
         ({}, "http://airspark-api-server.airspark.svc:8080"),
         ({"config": {"api": {"base_url": "https://x/flow"}}}, "http://airspark-api-server.airspark.svc:8080/flow"),
-        ({"apiServer": {"service": {"ports": [{"name": "ui", "port": 80}]}}}, "http://airspark-api-server.airspark.svc:80"),
+        (
+            {"apiServer": {"service": {"ports": [{"name": "ui", "port": 80, "targetPort": "api-server"}]}}},
+            "http://airspark-api-server.airspark.svc:80",
+        ),
         ({"apiServer": {"readinessProbe": {"scheme": "HTTPS"}}}, "https://airspark-api-server.airspark.svc:8080"),
         ({"fullnameOverride": "flow"}, "http://flow-api-server.airspark.svc:8080"),
     ],

@@ -95,6 +95,11 @@ NEEDS: dict[str, Paths] = {
     "ingress.statsd.host": {"ingress.statsd.hosts": None},
     "migrateDatabaseJob.applyCustomEnv": ENV,
     "mounts.data.mountPath": {"mounts.data.claim": "data"},
+    **{
+        f"{part}.mounts.{name}": {f"mounts.{name}.claim": name}
+        for part in ("apiServer", "scheduler", "dagProcessor", "triggerer")
+        for name in ("data", "output", "events")
+    },
     "mounts.output.mountPath": {"mounts.output.claim": "output"},
     "otelCollector.metricExportIntervalMs": OTEL,
     "otelCollector.metricsEnabled": {**OTEL, "otelCollector.metricsEnabled": False},
@@ -134,6 +139,7 @@ NEEDS: dict[str, Paths] = {
     "pgbouncer.sslmode": EXTERNAL,
     "postgresql": INTERNAL,
     "postgresql.enabled": EXTERNAL,
+    "postgresql.image.tag": {**INTERNAL, "postgresql.image.repository": "mine"},
     "rotation.adminPassword": {"createUserJob.existingSecret": ""},
     "rotation.apiSecretKey": {"apiSecretKeySecretName": ""},
     "rotation.databasePassword": {**INTERNAL, "postgresql.auth.existingSecret": ""},
@@ -158,12 +164,18 @@ NEEDS: dict[str, Paths] = {
     **{path: {path.replace(".ports", ".from"): [{}]} for path in LEAVES if path.endswith(".networkPolicy.ingress.ports")},
     "networkPolicies.tasks.ingress.ports": {"networkPolicies.tasks.ingress.from": [{}]},
     **{
-        f"images.{part}.tag": {"defaultAirflowDigest": "", f"images.{part}.digest": None}
+        f"images.{part}.tag": {"defaultAirflowDigest": "", f"images.{part}.digest": None, f"images.{part}.repository": "mine"}
         for part in ("airflow", "pgbouncer", "pgbouncerExporter", "pod_template", "statsd")
     },
     "defaultAirflowDigest": {"images.airflow.digest": None},
     "defaultAirflowRepository": {"images.airflow.repository": ""},
-    "defaultAirflowTag": {"defaultAirflowDigest": "", "images.airflow.digest": None, "images.airflow.tag": ""},
+    "defaultAirflowTag": {
+        "defaultAirflowDigest": "",
+        "images.airflow.digest": None,
+        "images.airflow.tag": "",
+        "defaultAirflowRepository": "mine",
+        "images.airflow.repository": "",
+    },
     **{
         f"{part}.{path.partition('.')[2]}": {f"{above}.{path.partition('.')[2]}": None for above in parts}
         for part, parts in (("bootstrap", ("createUserJob", "migrateDatabaseJob")), ("createUserJob", ("migrateDatabaseJob",)))
@@ -182,9 +194,11 @@ NEEDS: dict[str, Paths] = {
 }
 # Values where a marked one of the right type would not do.
 SAMPLES: dict[str, Any] = {
+    "global.timeZone": "America/New_York",
     "airflowVersion": "3.4.0",
     "apiServer.hpa.minReplicaCount": 3,
     "apiServer.service.externalTrafficPolicy": "Local",
+    "apiServer.service.ports": [{"name": "mark-%d", "port": 80, "targetPort": "api-server"}],
     "data.metadataConnection.sslmode": "require",
     "executor": "KubernetesExecutor",
     "ipFamilies": ["IPv6"],
@@ -198,7 +212,7 @@ SAMPLES: dict[str, Any] = {
     "ingress.apiServer.precedingPaths": [{"path": "/mark-%d", "serviceName": "s", "servicePort": 80}],
     "ingress.apiServer.succeedingPaths": [{"path": "/mark-%d", "serviceName": "s", "servicePort": 80}],
     "logs.remote.folder": "s3://mark-%d",
-    "podTemplate": "metadata: {name: mark-%d}",
+    "podTemplate": "{kind: Pod, metadata: {name: mark-%d}, spec: {containers: [{name: base}]}}",
     "rotation.fernetKey": "mark-%d",
     "statsd.serviceAccount.automountServiceAccountToken": True,
 }
@@ -219,6 +233,7 @@ WITHOUT_EFFECT = {
     "executor": "another executor is refused",
     "logs.persistence.singleNode": "takes back a refusal",
     "ports.workerLogs": "nothing listens there",
+    **{f"global.imageRevisions.{name}": "of another chart's image" for name in ("operator", "spark")},
     "scheduler.enabled": "false is refused",
     **{path: "says so" for path, node in LEAVES.items() if "without effect" in node["description"]},
 }

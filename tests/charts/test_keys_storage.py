@@ -31,7 +31,7 @@ def _claim(found: Rendered, name: str) -> Any:
 
 
 def _providers(found: Rendered) -> list[str]:
-    return [name.removeprefix("apache-airflow-providers-") for name in found.settings["providers"]]
+    return [asked["package"].removeprefix("apache-airflow-providers-") for asked in found.settings["providers"]]
 
 
 def _remote(folder: str, provider: str, **more: Any) -> dict[str, Any]:
@@ -135,9 +135,9 @@ CASES = [
          lambda f: _bundle(f) == [{"name": "git", "classpath": "airflow.providers.git.bundles.git.GitDagBundle", "kwargs": {
              "git_conn_id": "git_dags", "tracking_ref": "prod", "subdir": "dags", "refresh_interval": 120}}]
          and f.settings["connections"]["git_dags"]["host"] == GIT["dags.gitSync.repo"]
-         and "apache-airflow-providers-git" in f.settings["providers"]),
-    Case("follow a reference before the branch", {**GIT, "dags.gitSync.ref": "v1", "dags.gitSync.rev": "v0"},
-         lambda f: _bundle(f)[0]["kwargs"]["tracking_ref"] == "v1"),
+         and "git" in _providers(f)),
+    Case("follow a revision before the reference", {**GIT, "dags.gitSync.ref": "v1", "dags.gitSync.rev": "v0"},
+         lambda f: _bundle(f)[0]["kwargs"]["tracking_ref"] == "v0"),
     Case("follow a reference under its older name", {**GIT, "dags.gitSync.rev": "v0"},
          lambda f: _bundle(f)[0]["kwargs"]["tracking_ref"] == "v0"),
     Case("open the repository with a password", {**GIT, "dags.gitSync.credentialsSecret": "git"},

@@ -68,7 +68,7 @@ CASES = [
     Case("keep an autoscaler from evicting a task", {"workers.safeToEvict": True, "workers.kubernetes.safeToEvict": False},
          lambda f: f.pods["worker"]["metadata"]["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"),
     Case("be the pod template, as a template",
-         {"podTemplate": f"metadata: {{name: '{WHO}-task', labels: {{component: worker}}}}\n"
+         {"podTemplate": f"kind: Pod\nmetadata: {{name: '{WHO}-task', labels: {{component: worker}}}}\n"
                          "spec: {containers: [{name: base, image: mine}]}"},
          lambda f: f.pods["pod_template_file.yaml"]["metadata"]["name"] == "airspark-task"
          and f.main("small.yaml")["image"] != "mine"),

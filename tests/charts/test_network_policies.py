@@ -171,7 +171,7 @@ def should_make_no_policy_if_networkpolicies_enabled_is_false() -> None:
         assert {found[1] for found in of if found} == charts - {chart}
 
 
-@pytest.mark.parametrize("version", ["1.34", "1.37"])
+@pytest.mark.parametrize("version", ["1.30", "1.37"])
 def should_make_policies_that_are_valid_for_the_oldest_and_newest_kubernetes(version: str) -> None:
     for item in [*policies(render()), *policies(render(EVERYTHING))]:
         kubernetes_validate.validate(item, version, strict=True)

@@ -59,8 +59,9 @@ def should_tell_facts_then_checks_then_access_then_warnings() -> None:
 
 
 def should_say_the_same_of_airflow_in_both_charts() -> None:
-    alone = notes()
-    umbrella = notes(chart="airspark").splitlines()
+    zone = {"global": {"timeZone": "UTC"}}
+    alone = notes(zone)
+    umbrella = notes(zone, chart="airspark").splitlines()
     for line in alone.splitlines()[1:]:
         # The umbrella adds a connection, and so another Job.
         assert line in umbrella or "logs job/" in line, line
@@ -89,7 +90,7 @@ def service(**values: Any) -> str:
 
 
 def should_forward_a_port_if_apiserver_service_type_is_clusterip() -> None:
-    said = service(ports=[{"name": "ui", "port": 80}])
+    said = service(ports=[{"name": "ui", "port": 80, "targetPort": "api-server"}])
     assert "http://localhost:8080/" in said
     assert "kubectl -n prod port-forward service/airspark-api-server 8080:80" in said
 
@@ -154,7 +155,7 @@ def should_not_show_a_password_that_stands_in_the_address_of_a_repository() -> N
         ({"logs": {"persistence": {"existingClaim": "mine"}}}, "on the claim mine\n"),
         ({"logs": {"remote": {"enabled": True, "folder": "s3://logs/airflow"}}}, "sent to s3://logs/airflow"),
         ({"opensearch": {"enabled": True, "secretName": "s"}}, "in OpenSearch"),
-        ({"config": {"logging": {"remote_logging": "True"}}}, "sent away, as `config.logging` says"),
+        ({"config": {"logging": {"remote_logging": "True"}}}, "sent away, as settings say"),
         ({"dags": {"persistence": {"enabled": True}}}, "from the claim airspark-dags (ReadWriteOnce)"),
         ({"pgbouncer": {"enabled": True}}, "PgBouncer (1)"),
         ({"data": {"metadataSecretName": "db"}, "postgresql": {"enabled": False}}, "of the Secret db"),

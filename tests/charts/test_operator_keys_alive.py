@@ -22,6 +22,7 @@ ON: Paths = {
 }
 #: What keys need beside that.
 NEEDS: dict[str, Paths] = {
+    "image.tag": {"image.repository": "mine"},
     "controller.leaderElection.enable": {"controller.replicas": 1},
     "controller.leaderElection.retryPeriodSeconds": {
         "controller.leaderElection.leaseDurationSeconds": 99999, "controller.leaderElection.renewDeadlineSeconds": 99998
@@ -31,13 +32,18 @@ NEEDS: dict[str, Paths] = {
 }  # fmt: skip
 #: Values where a marked one of the right type would not do.
 SAMPLES: dict[str, Any] = {
+    "global.timeZone": "America/New_York",
     "metrics.prometheusRule.disabled": ["SparkOperatorBehind"],
     "controller.leaderElection.retryPeriodSeconds": 7,
     "controller.leaderElection.renewDeadlineSeconds": 14,
     "controller.uiIngress.enable": False,
     "spark.defaults.podSecurityContext": {"runAsUser": 7},
 }
-WITHOUT_EFFECT = {"enabled": "read by the parent chart"}
+OTHERS = ("airflow", "dags", "pgbouncer", "postgresql", "spark", "statsd")
+WITHOUT_EFFECT = {
+    "enabled": "read by the parent chart",
+    **{f"global.imageRevisions.{name}": "of another chart's image" for name in OTHERS},
+}
 
 
 @functools.cache

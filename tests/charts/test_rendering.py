@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 SNAPSHOT = HERE / "defaults.snapshot.yaml"
 KIND = ("airspark/presets/kind.yaml",)
 EVERYTHING = yaml.safe_load((HERE / "everything-on.yaml").read_text())
-OLDEST, NEWEST = "1.34", "1.37"
+OLDEST, NEWEST = "1.30", "1.37"
 
 
 def _cases() -> dict[str, list[Object]]:

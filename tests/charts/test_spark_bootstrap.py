@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib.util
 import json
+import re
 import ssl
 import threading
 from collections.abc import Iterator
@@ -160,7 +161,8 @@ def should_make_the_secret_once_with_every_key_that_may_be_wanted_later(script: 
     assert script.main() == 0
     made = api.secret()
     assert set(made) == {*BOTH.split(), "connect-token"}
-    assert all(len(base64.urlsafe_b64decode(text)) == 32 for text in made.values()) and len(set(made.values())) == 3
+    assert all(len(base64.urlsafe_b64decode(made[key])) == 32 for key in BOTH.split()) and len(set(made.values())) == 3
+    assert re.fullmatch("[0-9a-f]{64}", made["connect-token"]), "letters and digits, so that an address takes it as it is"
     assert api.objects["secrets/auth"]["metadata"]["labels"] == {"release": "airspark"}
     assert script.main() == 0
     assert api.secret() == made
@@ -205,6 +207,18 @@ def should_read_a_secret_that_is_brought_and_make_none(script: ModuleType, api: 
     assert script.main() == 0
     assert api.asked[0] == "GET secrets/auth"
     assert api.cluster["secretFingerprint"] == script.fingerprint("theirs")
+
+
+@pytest.mark.parametrize(("token", "warned"), [(b"with/slash", True), (b"old-token_=", False)])
+def should_keep_a_connect_token_and_warn_only_if_airflow_makes_no_address_with_it(
+    script: ModuleType, api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], token: bytes, warned: bool
+) -> None:
+    monkeypatch.setenv("KEYS", "rpc-authentication-secret connect-token")
+    api.put("auth", rpc_authentication_secret=b"theirs", connect_token=token)
+    assert script.main() == 0
+    assert api.secret()["connect-token"] == token.decode(), "an installation keeps its token"
+    said = capsys.readouterr()
+    assert ("use letters and digits" in said.err) == warned and token.decode() not in said.out + said.err
 
 
 def _brought(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

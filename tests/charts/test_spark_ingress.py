@@ -43,7 +43,7 @@ def should_make_an_ingress_as_the_values_say(key: str) -> None:
         "tls": True,
     }
     found = find(spark(**below(key, ingress=ingress)), "Ingress", PAGES[key])
-    for version in ("1.34", "1.37"):
+    for version in ("1.30", "1.37"):
         kubernetes_validate.validate(found, version, strict=True)
     assert found["metadata"]["annotations"] == {"cert-manager.io/cluster-issuer": "airspark"}
     spec = found["spec"]

@@ -309,7 +309,12 @@ def should_name_a_new_bootstrap_job_if_what_it_depends_on_changes() -> None:
     def name(given: Paths) -> str:
         return str(bootstrap_job(Rendered(render(values(given), chart="spark")))["metadata"]["name"])
 
-    changes: list[Paths] = [{}, {"image.tag": "7"}, {"master.rest.enabled": True}, {"global.imageRevision": "a"}]
+    changes: list[Paths] = [
+        {},
+        {"image.repository": "registry.example.org/spark", "image.tag": "7"},
+        {"master.rest.enabled": True},
+        {"global.imageRevision": "a"},
+    ]
     assert len({name(change) for change in changes}) == len(changes)
 
 

@@ -19,6 +19,8 @@ ON: Paths = {"metrics.enabled": True, "mounts.events.claim": "events", **dict.fr
 # What keys need beside that, by the beginning of their path; the longest counts.
 NEEDS: dict[str, Paths] = {
     "global.claims.events": {"mounts.events.claim": ""},
+    "image.tag": {"image.repository": "mine"},
+    "connect.proxy.image.tag": {"connect.enabled": True, "connect.proxy.image.repository": "mine"},
     **{
         f"{page}{way}": {f"{page}{way.partition('.')[0]}.{key}": value for key, value in needed.items()}
         for page in ("", "historyServer.")
@@ -43,6 +45,7 @@ NEEDS: dict[str, Paths] = {
 }
 # Values where a marked one of the right type would not do.
 SAMPLES: dict[str, Any] = {
+    "global.timeZone": "America/New_York",
     "metrics.prometheusRule.disabled": ["SparkNoWorkers"],
     "worker.autoscaling.targetCPU": 7,
     "worker.autoscaling.targetMemory": 7,
@@ -52,6 +55,10 @@ SAMPLES: dict[str, Any] = {
 WITHOUT_EFFECT = {
     "enabled": "read by the parent chart",
     "master.rest.jws.enabled": "false is refused where it matters",
+    **{
+        f"global.imageRevisions.{name}": "of another chart's image"
+        for name in ("airflow", "dags", "operator", "pgbouncer", "postgresql", "statsd")
+    },
 }
 
 

@@ -137,7 +137,7 @@ class ExtraConfigMap(Values):
 
     labels: Labels | None = optional("Its labels")
     annotations: Labels | None = optional("Its annotations (template)")
-    data: str | dict[str, str] | None = optional("Its content, as a map or a YAML text (template)")
+    data: str | Labels | None = optional("Its content, as a map or a YAML text (template)")
     useHelmHooks: bool | None = optional("Accepted and without effect: there are no hooks")
 
 
@@ -145,7 +145,7 @@ class ExtraSecret(ExtraConfigMap):
     """A Secret that the chart makes; its content stands in the release, so bring real secrets yourself."""
 
     type: str | None = optional("Its type; Opaque by default")
-    stringData: str | dict[str, str] | None = optional("Its content before encoding, as a map or a YAML text (template)")
+    stringData: str | Labels | None = optional("Its content before encoding, as a map or a YAML text (template)")
 
 
 class DatabaseServers(Values):

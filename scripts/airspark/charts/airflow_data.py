@@ -152,14 +152,18 @@ class DagsPersistence(SharedClaim):
     """The claim with DAG files."""
 
     enabled: bool = Field(description="Whether there is a claim")
-    accessMode: AccessMode = Field(description="Access mode; ReadWriteMany where pods run on several nodes")
+    accessMode: Literal["ReadOnlyMany", AccessMode] = Field(  # pods only read it, so a claim that nobody may write is enough
+        description="Access mode; ReadWriteMany where pods run on several nodes"
+    )
 
 
 class LogsPersistence(SharedClaim):
     """The claim for task logs."""
 
     enabled: Literal[True, False, "auto"] = Field(description="Whether there is a claim; auto: unless logs are sent away")
-    accessMode: AccessMode | Literal[""] = Field(description="Access mode; empty: ReadWriteMany if a component has several pods")
+    accessMode: AccessMode | Literal[""] = Field(
+        description="Access mode; empty: ReadWriteMany if `enabled` is true or a component has several pods"
+    )
     singleNode: bool | None = optional("Whether all pods are on one node, where several may write a ReadWriteOnce claim")
 
 
@@ -175,7 +179,7 @@ class GitSync(Values):
     credentialsSecret: str
     sshKeySecret: str
     knownHosts: str
-    rev: str | None = optional("Tracking reference, under its older name")
+    rev: str | None = optional("Commit or tag to follow before `branch`; HEAD says nothing")
 
 
 class Dags(Values):

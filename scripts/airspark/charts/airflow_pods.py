@@ -20,6 +20,7 @@ from airspark.charts.common import (
     Resources,
     SecurityContexts,
     ServiceAccount,
+    Text,
     TokenServiceAccount,
     Values,
 )
@@ -73,7 +74,7 @@ class TaskPod(Scheduling):
     securityContexts: ContextPair | None = optional("Security contexts, merged over the global ones")
     securityContext: KubernetesObject | None = optional("As `securityContexts.pod`, under its older name")
     containerLifecycleHooks: KubernetesObject | None = optional("Lifecycle hooks of the container (template)")
-    command: list[str] | None = optional("Command of the container, in place of the image's entrypoint (template)")
+    command: list[Text] | None = optional("Command of the container, in place of the image's entrypoint (template)")
     env: list[EnvVar] | None = optional("Environment of the container, as a list of {name, value}")
     resources: Resources | None = optional("Resources of the container")
     extraContainers: Objects | None = optional("More containers of the pod (template)")
@@ -88,7 +89,7 @@ class Pod(TaskPod):
     """What the pods of the chart's own workloads have in common; the executor makes task pods itself."""
 
     annotations: Labels | None = optional("Annotations of the workload object")
-    args: list[str] | None = optional("Arguments of the container (template)")
+    args: list[Text] | None = optional("Arguments of the container (template)")
 
 
 class DisruptionBudgetConfig(Values):
@@ -124,8 +125,8 @@ class LogGroomer(Values):
     """The sidecar that removes old logs."""
 
     enabled: bool = Field(description="Whether it runs")
-    command: list[str] | None = optional("Command of the sidecar (template)")
-    args: list[str] | None = optional("Arguments of the sidecar (template)")
+    command: list[Text] | None = optional("Command of the sidecar (template)")
+    args: list[Text] | None = optional("Arguments of the sidecar (template)")
     env: list[EnvVar] | None = optional("Environment of the sidecar")
     resources: Resources | None = optional("Resources of the sidecar")
     retentionDays: Count | None = optional("Days a log is kept; 0 keeps it until a size limit removes it")
@@ -152,9 +153,21 @@ class NetworkPolicy(Values):
     extraEgress: Objects | None = optional("More egress rules, as in a NetworkPolicy")
 
 
+ClaimMode = Literal["", "ReadOnly", "ReadWrite"]
+
+
+class ClaimMounts(Values):
+    """Claims of the chart's `mounts` in a component's pod."""
+
+    data: ClaimMode | None = optional("ReadOnly or ReadWrite mounts the claim of `mounts.data`, if it has a name")
+    output: ClaimMode | None = optional("ReadOnly or ReadWrite mounts the claim of `mounts.output`, if it has a name")
+    events: ClaimMode | None = optional("ReadOnly or ReadWrite mounts the claim of `mounts.events`, if it has a name")
+
+
 class Component(Pod):
     """What the long-running Airflow components have in common."""
 
+    mounts: ClaimMounts | None = optional("Claims that task pods have, in this pod too")
     replicas: Count
     serviceAccount: TokenServiceAccount
     livenessProbe: Probe

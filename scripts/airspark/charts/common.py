@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Scalar = str | int | float | bool | None
 KubernetesObject = dict[str, Any]
-Labels = dict[str, str]
+#: A text of a container or an object; a number or a boolean is written as text.
+Text = str | int | float | bool
+Labels = dict[str, Text]
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 AccessMode = Literal["ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -19,6 +21,7 @@ Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 JavaMemory = Annotated[str, Field(pattern=r"^([0-9]+[kmgKMG])?$")]
 PrometheusDuration = Annotated[str, Field(pattern=r"^([0-9]+(ms|[smhdwy]))+$")]
+TimeZone = Annotated[str, Field(pattern=r"^([A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*)*)?$")]
 
 
 class Values(BaseModel):
@@ -31,9 +34,12 @@ class Claims(Values):
     """Names of the claims that a parent chart makes."""
 
     model_config = ConfigDict(extra="allow")
-    data: str
-    output: str
-    events: str
+    data: str = Field(description="Name of the claim with input data (template); empty mounts none")
+    output: str = Field(description="Name of the claim with results (template); empty mounts none")
+    events: str = Field(description="Name of the claim with Spark's event logs (template); empty mounts none")
+    applications: str = Field(
+        description="Name of the claim with Spark applications (template); empty mounts none: those of the image are read"
+    )
 
 
 class SharedConnect(Values):
@@ -49,11 +55,30 @@ class SharedSpark(Values):
     connect: SharedConnect
 
 
+Revision = str | int
+
+
+class ImageRevisions(Values):
+    """Any text for each image that is rebuilt under the same tag."""
+
+    airflow: Revision | None = Field(default=None, description="Of the Airflow image without its DAGs and applications")
+    dags: Revision | None = Field(
+        default=None, description="Of the DAGs in it: restarts DAG processor, scheduler and triggerer, which import them"
+    )
+    operator: Revision | None = Field(default=None, description="Of the image of the SparkApplication controller")
+    pgbouncer: Revision | None = Field(default=None, description="Of the image of PgBouncer")
+    postgresql: Revision | None = Field(default=None, description="Of the image of PostgreSQL")
+    spark: Revision | None = Field(default=None, description="Of the Spark image without its applications")
+    statsd: Revision | None = Field(default=None, description="Of the image of the statsd exporter")
+
+
 class Global(Values):
     """`global` belongs to every chart of a release, so other keys are let through."""
 
     model_config = ConfigDict(extra="allow")
-    imageRevision: str | int
+    imageRevision: Revision
+    imageRevisions: ImageRevisions
+    timeZone: TimeZone
     claims: Claims
     spark: SharedSpark
 
@@ -68,7 +93,7 @@ class EnvVar(Values):
     """A container's environment variable."""
 
     name: str
-    value: str | None = None
+    value: Text | None = None
     valueFrom: KubernetesObject | None = None
 
 
@@ -93,7 +118,7 @@ class Probe(Values):
     timeoutSeconds: Positive = Field(description="Seconds one check may take")
     failureThreshold: Positive = Field(description="Failed checks in a row until it acts")
     initialDelaySeconds: Count | None = Field(default=None, description="Seconds before the first check")
-    command: list[str] | None = Field(default=None, description="Command of the check, in place of the chart's (template)")
+    command: list[Text] | None = Field(default=None, description="Command of the check, in place of the chart's (template)")
 
 
 class Scheduling(Values):
@@ -165,6 +190,7 @@ class Mounts(Values):
     data: Mount
     output: Mount
     events: Mount
+    applications: Mount
 
 
 class Image(Values):

@@ -15,12 +15,12 @@ from typing import Any
 import yaml
 
 from airspark import quotes, sales_page
-from airspark.charts import crds
+from airspark.charts import crds, known
 from airspark.charts.airflow import AirflowValues
 from airspark.charts.airspark import AirsparkValues
 from airspark.charts.common import Values
 from airspark.charts.reference import contract_page, reference
-from airspark.charts.schema import refused_keys, schema
+from airspark.charts.schema import ignored_keys, refused_keys, schema
 from airspark.charts.spark import SparkValues
 from airspark.charts.spark_operator import SparkOperatorValues
 from airspark.project import ROOT, Failure, versions
@@ -32,14 +32,23 @@ CHARTS: dict[str, type[Values]] = {
     "spark-operator": SparkOperatorValues,
 }
 
+OWN_KEYS = """What is ignored is named in the notes after an installation, with its reason; so are settings of `statsd` and
+`triggerer.persistence` while these parts are off here, which the official chart has on. At the top of the file, keys of your own
+are taken: those that begin with `x-`, those that a template of the values reads as `.Values.<key>`, and any other that does not
+look like a key of the chart (the notes name it, because nothing reads it). One that looks like a key, such as `schedulr`, is
+refused with the closest name. Below the top, an unknown key is always refused. `make import-values` rewrites a whole file:
+[from the official chart](from-official-chart.md), where the deliberate differences stand too."""
 
-def chart_yaml(text: str, version: str) -> str:
+
+def chart_yaml(text: str, version: str, kubernetes: str) -> str:
     """Return a Chart.yaml with its own and its dependencies' versions set.
 
     Args:
         text: the file as it is.
         version: the version of the product, which is every chart's.
+        kubernetes: the oldest minor version of Kubernetes that the charts run on.
     """
+    text = re.sub(r"^kubeVersion: .*$", f'kubeVersion: ">={kubernetes}.0-0"', text, flags=re.MULTILINE)
     text = re.sub(r"^([ \t]*)version: .*$", rf"\g<1>version: {version}", text, flags=re.MULTILINE)
     return re.sub(r"^appVersion: .*$", f'appVersion: "{version}"', text, flags=re.MULTILINE)
 
@@ -47,15 +56,18 @@ def chart_yaml(text: str, version: str) -> str:
 def generated() -> dict[Path, str]:
     """Return the text of every generated file by its path."""
     files: dict[Path, str] = {}
-    for name, model in CHARTS.items():
+    schemas = {name: schema(model, (ROOT / "charts" / name).resolve()) for name, model in CHARTS.items()}
+    for name, described in schemas.items():
         chart = (ROOT / "charts" / name).resolve()
-        described = schema(model, chart)
         files[chart / "values.schema.json"] = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
         files[ROOT / f"docs/reference/{name}-values.md"] = reference(chart, described)
         path = chart / "Chart.yaml"
-        files[path] = chart_yaml(path.read_text(), versions()["AIRSPARK_VERSION"])
-    files |= crds.files()
-    files[ROOT / "docs/values-contract.md"] = contract_page(_tests("contract"), refused_keys((ROOT / "charts/airflow").resolve()))
+        files[path] = chart_yaml(path.read_text(), versions()["AIRSPARK_VERSION"], versions()["KUBERNETES_OLDEST"])
+    files |= crds.files() | known.files(ROOT / "charts", schemas)
+    airflow = (ROOT / "charts/airflow").resolve()
+    files[ROOT / "docs/values-contract.md"] = contract_page(
+        _tests("contract"), refused_keys(airflow) | ignored_keys(airflow), note=OWN_KEYS
+    )
     files[ROOT / "docs/spark-values-contract.md"] = contract_page(
         _tests("spark-contract"),
         refused_keys((ROOT / "charts/spark").resolve()),

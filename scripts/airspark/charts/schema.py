@@ -12,6 +12,8 @@ from airspark.charts.common import Values
 from airspark.project import Failure
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
+#: Charts whose templates/validate.yaml decides on keys at the top: a user's own may stand there, a misspelt one is refused.
+OPEN_AT_THE_TOP = ("airflow", "airspark")
 LINE = re.compile(r"^(?P<indent> *)(?:# -- (?P<text>.+)|(?P<key>[\w.-]+):(?:\s|$))")
 
 
@@ -104,38 +106,47 @@ def _describe(node: dict[str, Any], path: tuple[str, ...], texts: dict[tuple[str
 
 def refused_keys(chart: Path) -> dict[str, str]:
     """Return the sentences of the keys that a chart refuses, by dotted path."""
-    path = chart / "files" / "refused-keys.yaml"
+    return _sentences(chart / "files" / "refused-keys.yaml")
+
+
+def ignored_keys(chart: Path) -> dict[str, str]:
+    """Return why a chart accepts a key and does nothing with it, by dotted path."""
+    return _sentences(chart / "files" / "ignored-keys.yaml")
+
+
+def _sentences(path: Path) -> dict[str, str]:
+    """Return the sentence of each key of a file like files/refused-keys.yaml."""
     groups = yaml.safe_load(path.read_text()) if path.is_file() else []
     return {key: group["say"] for group in groups for key in group["keys"]}
 
 
 def refusal(key: str, sentences: dict[str, str]) -> str:
-    """Return the refused key that is a key or stands above it.
+    """Return the refused or ignored key that is a key or stands above it.
 
     Args:
         key: a dotted path.
-        sentences: what `refused_keys` gives.
+        sentences: what `refused_keys` or `ignored_keys` gives.
 
     Raises:
-        Failure: if the key is not refused.
+        Failure: if there is none.
     """
     parts = key.split(".")
     for length in range(len(parts), 0, -1):
         if ".".join(parts[:length]) in sentences:
             return ".".join(parts[:length])
-    raise Failure(f"{key} is refused by no line of files/refused-keys.yaml")
+    raise Failure(f"{key} has no line in files/refused-keys.yaml or files/ignored-keys.yaml")
 
 
-def _let_through(node: dict[str, Any], path: list[str], sentence: str) -> None:
+def _let_through(node: dict[str, Any], path: list[str], text: str) -> None:
     """Open a closed schema for one key, so that the chart's own sentence is what a user reads."""
     name, *rest = path
     if "properties" not in node:
         return
-    refused = {"description": f"Refused: {sentence}"}
+    opened = {"description": text}
     if rest:
-        _let_through(node["properties"].setdefault(name, refused), rest, sentence)
+        _let_through(node["properties"].setdefault(name, opened), rest, text)
     else:
-        node["properties"][name] = refused
+        node["properties"][name] = opened
 
 
 def schema(model: type[Values], chart: Path) -> dict[str, Any]:
@@ -156,6 +167,9 @@ def schema(model: type[Values], chart: Path) -> dict[str, Any]:
     result = _inline(raw, raw.get("$defs", {}))
     result.pop("$defs", None)
     _describe(result, (), descriptions(chart / "values.yaml"), chart / "values.yaml")
-    for path, sentence in refused_keys(chart).items():
-        _let_through(result, path.split("."), sentence)
+    for word, sentences in (("Refused", refused_keys(chart)), ("Ignored", ignored_keys(chart))):
+        for path, sentence in sentences.items():
+            _let_through(result, path.split("."), f"{word}: {sentence}")
+    if chart.name in OPEN_AT_THE_TOP:
+        result["additionalProperties"] = True
     return {"$schema": DRAFT, "title": f"Values of the chart {chart.name}", **result}

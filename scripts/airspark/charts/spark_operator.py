@@ -12,6 +12,7 @@ from airspark.charts.common import (
     Dns,
     EnvVar,
     Image,
+    ImageRevisions,
     KubernetesApi,
     KubernetesObject,
     Labels,
@@ -20,12 +21,14 @@ from airspark.charts.common import (
     Positive,
     Probe,
     Resources,
+    Revision,
     Rules,
     Scalar,
     Scheduling,
     SecretReference,
     SecurityContexts,
     Share,
+    TimeZone,
     Values,
 )
 
@@ -34,7 +37,9 @@ class OperatorGlobal(Values):
     """`global` belongs to every chart of a release, so other keys are let through."""
 
     model_config = ConfigDict(extra="allow")
-    imageRevision: str | int
+    imageRevision: Revision
+    imageRevisions: ImageRevisions
+    timeZone: TimeZone
 
 
 class LeaderElection(Values):
@@ -90,6 +95,9 @@ class Controller(Scheduling):
     resyncSeconds: Positive
     maxTrackedExecutorPerApp: Count
     missedRunDeadlineSeconds: Count
+    driverStartTimeoutSeconds: Count
+    maxRetryIntervalSeconds: Positive
+    retryResetSeconds: Positive
     uiService: Enable
     uiIngress: UiIngress
     containerPort: Port

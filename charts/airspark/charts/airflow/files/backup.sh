@@ -2,6 +2,7 @@
 # Dump the metadata database to /backups, read the dump back, and keep the newest RETENTION ones.
 #
 #   DATABASE_URL   SQLAlchemy or libpq URL of the database
+#   AIRSPARK_DIRECT_CONNECTION   URL past PgBouncer, where there is one
 #   RETENTION      dumps that are kept
 set -euo pipefail
 shopt -s nullglob
@@ -13,6 +14,7 @@ file=/backups/airflow-$(date --utc +%Y%m%dT%H%M%SZ).dump
 rm -f /backups/airflow-*.part
 trap 'rm -f "$file.part"' EXIT
 
+DATABASE_URL="${AIRSPARK_DIRECT_CONNECTION:-$DATABASE_URL}"
 pg_dump --format=custom --no-owner --no-acl --file="$file.part" --dbname="${DATABASE_URL/#postgresql+psycopg2:/postgresql:}"
 pg_restore --file=/dev/null "$file.part"
 mv "$file.part" "$file"

@@ -16,9 +16,9 @@ How people get in.
 {{- $service := .Values.apiServer.service -}}
 {{- $ports := list -}}
 {{- range $given := $service.ports }}
-{{- $port := dict "targetPort" "api-server" }}
+{{- $port := dict }}
 {{- range $key, $value := $given }}
-{{- $text := tpl (toString $value) $ }}
+{{- $text := tpl (include "common.text" $value) $ }}
 {{- $_ := set $port $key (regexMatch "^[0-9]+$" $text | ternary (int $text) $text) }}
 {{- end }}
 {{- $ports = append $ports $port }}
@@ -33,15 +33,15 @@ How people get in.
 
 {{- define "airflow.apiServer.port" -}}
 {{- $ports := (include "airflow.apiServer.servicePorts" . | fromJson).ports -}}
-{{- $found := first $ports -}}
+{{- $found := list -}}
 {{- range $ports }}
-{{- if eq (toString .name) "api-server" }}{{ $found = . }}{{ end }}
+{{- if has (toString (.targetPort | default .port)) (list "api-server" (toString $.Values.ports.apiServer)) }}{{ $found = append $found . }}{{ end }}
 {{- end }}
-{{- int $found.port -}}
+{{- int (first $found | default (first $ports)).port -}}
 {{- end -}}
 
 {{- define "airflow.apiServer.public" -}}
-{{- $url := tpl (toString (dig "api" "base_url" "" .Values.config)) . -}}
+{{- $url := include "airflow.api.baseUrl" . -}}
 {{- if or (include "airflow.ingress.enabled" .) .Values.apiServer.httpRoute.enabled (hasPrefix "https:" $url) }}yes{{ end -}}
 {{- end -}}
 
@@ -96,7 +96,7 @@ metadata:
     {{- include "airflow.labels" . | nindent 4 }}
   {{- with $ingress.annotations }}
   annotations:
-    {{- tpl (toYaml .) $root | nindent 4 }}
+    {{- include "common.map" (list . $root) | nindent 4 }}
   {{- end }}
 spec:
   {{- with $ingress.ingressClassName }}

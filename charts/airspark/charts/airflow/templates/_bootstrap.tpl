@@ -6,6 +6,7 @@ The bootstrap Job.
   airflow.gitConnection         connection of the Git bundle, as JSON                     objects
   airflow.sparkConnectConnection connection of the Connect server, as JSON                objects
   airflow.bootstrap.references  texts that stand in Secrets, by variable, as JSON         settings, env
+  airflow.bootstrap.providers   packages that values ask for, and by which key, as JSON   settings
   airflow.bootstrap.settings    what it puts into Airflow, as JSON                        configmap
   airflow.bootstrap.customEnv   whether it gets `env`, `extraEnv`, `extraEnvFrom`         podSpec
   airflow.bootstrap.env         variables, those for texts that stand in Secrets too      podSpec
@@ -54,7 +55,7 @@ The bootstrap Job.
 {{- if .Values.global.spark.connect.enabled }}
 {{- $_ := set $objects.connections "spark_connect_default" (merge (dict) (get $objects.connections "spark_connect_default" | default dict) (include "airflow.sparkConnectConnection" . | fromJson)) }}
 {{- end }}
-{{- tpl (toYaml $objects) . | fromYaml | toJson -}}
+{{- include "common.json" (list $objects .) -}}
 {{- end -}}
 
 {{- define "airflow.gitConnection" -}}
@@ -90,28 +91,51 @@ The bootstrap Job.
 {{- toJson $found -}}
 {{- end -}}
 
+{{- define "airflow.bootstrap.providers" -}}
+{{- $query := dict "root" . "given" (include "airflow.settings.given" . | fromJson) -}}
+{{- $asked := list -}}
+{{- $remote := .Values.logs.remote -}}
+{{- if include "airflow.logs.remote" . }}
+{{- $folder := include "airflow.setting" (merge (dict "section" "logging" "key" "remote_base_log_folder" "default" ($remote.enabled | ternary $remote.folder "")) $query) | fromJson }}
+{{- $stores := dict "s3" "amazon" "cloudwatch" "amazon" "gs" "google" "stackdriver" "google" "oss" "alibaba" "hdfs" "apache-hdfs" }}
+{{- $store := get $stores (splitList "://" $folder.value | first) | default (hasPrefix "wasb" $folder.value | ternary "microsoft-azure" "") }}
+{{- with $store }}{{ $asked = append $asked (dict "package" (printf "apache-airflow-providers-%s" .) "key" (default "logs.remote.folder" $folder.where)) }}{{ end }}
+{{- range $name := list "elasticsearch" "opensearch" }}
+{{- $host := include "airflow.setting" (merge (dict "section" $name "key" "host") $query) | fromJson }}
+{{- $on := get (get $.Values $name) "enabled" }}
+{{- if and (not $store) (or $on $host.value $host.hidden) }}
+{{- $asked = append $asked (dict "package" (printf "apache-airflow-providers-%s" $name) "key" ($on | ternary (printf "%s.enabled" $name) $host.where)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $list := include "airflow.setting" (merge (dict "section" "dag_processor" "key" "dag_bundle_config_list") $query) | fromJson }}
+{{- $where := $list.where | default (.Values.dags.gitSync.enabled | ternary "dags.gitSync.enabled" "dagProcessor.dagBundleConfigList") }}
+{{- $classes := list }}
+{{- range include "airflow.bundles.effective" . | fromJsonArray }}{{ $classes = append $classes (list .classpath $where) }}{{ end }}
+{{- range list (list "core" "auth_manager") (list "secrets" "backend") }}
+{{- $setting := include "airflow.setting" (merge (dict "section" (first .) "key" (last .)) $query) | fromJson }}
+{{- $classes = append $classes (list $setting.value $setting.where) }}
+{{- end }}
+{{- range $classes }}
+{{- $key := last . }}
+{{- with first . | include "airflow.provider" }}{{ $asked = append $asked (dict "package" . "key" $key) }}{{ end }}
+{{- end }}
+{{- $asked | uniq | toJson -}}
+{{- end -}}
+
 {{- define "airflow.bootstrap.settings" -}}
 {{- $objects := include "airflow.bootstrap.objects" . -}}
 {{- range $name, $reference := include "airflow.bootstrap.references" . | fromJson }}
 {{- $objects = replace $reference (dict "env" $name | toJson) $objects }}
 {{- end }}
-{{- $simple := eq .Values.auth.manager "simple" -}}
-{{- $user := and .Values.createUserJob.enabled (not $simple) | ternary (omit .Values.createUserJob.defaultUser "username") nil -}}
-{{- $providers := list -}}
-{{- if .Values.logs.remote.enabled }}
-{{- $providers = append $providers (get (dict "s3" "amazon" "gcs" "google" "azure" "microsoft-azure") .Values.logs.remote.provider) }}
-{{- end }}
-{{- if .Values.dags.gitSync.enabled }}{{ $providers = append $providers "git" }}{{ end }}
-{{- if .Values.elasticsearch.enabled }}{{ $providers = append $providers "elasticsearch" }}{{ end }}
-{{- if .Values.opensearch.enabled }}{{ $providers = append $providers "opensearch" }}{{ end }}
-{{- $names := list }}
-{{- range $providers }}{{ $names = append $names (printf "apache-airflow-providers-%s" .) }}{{ end }}
+{{- $users := include "airflow.auth.users" . -}}
+{{- $user := and .Values.createUserJob.enabled $users | empty | ternary nil (omit .Values.createUserJob.defaultUser "username") -}}
 {{- toPrettyJson (merge (dict
   "databaseDeadlineSeconds" .Values.bootstrap.databaseDeadlineSeconds
   "lockDeadlineSeconds" .Values.bootstrap.lockDeadlineSeconds
   "migrate" .Values.migrateDatabaseJob.enabled
-  "authManager" ($simple | ternary "simple" "fab")
-  "providers" $names
+  "authManager" (empty $users | ternary (include "airflow.auth" .) "fab")
+  "providers" (include "airflow.bootstrap.providers" . | fromJsonArray)
   "user" $user) (fromJson $objects)) -}}
 {{- end -}}
 
@@ -123,14 +147,17 @@ The bootstrap Job.
 # The auth manager tells of each of its 400 permissions.
 - name: AIRFLOW__LOGGING__LOGGING_LEVEL
   value: ERROR
-{{- $direct := .Values.pgbouncer.enabled | ternary "direct" (include "airflow.secretKey.metadata" .) }}
+- name: AIRFLOW_HOME
+  value: {{ .Values.airflowHome }}
+{{- $direct := include "airflow.database.madeDirect" . | empty | ternary (include "airflow.secretKey.metadata" .) "direct" }}
+{{- include "airflow.database.pastBouncer" . }}
 - name: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN
   valueFrom:
     secretKeyRef: {name: {{ include "airflow.secretName.metadata" . }}, key: {{ $direct }}}
 - name: AIRFLOW__CORE__FERNET_KEY
   valueFrom:
     secretKeyRef: {name: {{ include "airflow.secretName.fernet" . }}, key: fernet-key}
-{{- if and .Values.createUserJob.enabled (ne .Values.auth.manager "simple") }}
+{{- if and .Values.createUserJob.enabled (include "airflow.auth.users" .) }}
 {{- range $key := list "username" "password" }}
 - name: ADMIN_{{ upper $key }}
   valueFrom:

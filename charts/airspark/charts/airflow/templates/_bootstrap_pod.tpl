@@ -31,17 +31,17 @@ initContainers:
     resources:
       {{- toYaml $component.values.resources | nindent 6 }}
     volumeMounts:
-      - name: bootstrap
+      - name: chart/bootstrap
         mountPath: /opt/bootstrap
         readOnly: true
       # Only this container can talk to the Kubernetes API.
-      - name: token
+      - name: chart/token
         mountPath: /var/run/secrets/kubernetes.io/serviceaccount
         readOnly: true
-      - name: tmp
+      - name: chart/tmp
         mountPath: /tmp
   {{- with $component.values.extraInitContainers }}
-  {{- tpl (toYaml .) $ | nindent 2 }}
+  {{- include "common.yaml" (list . $) | nindent 2 }}
   {{- end }}
 containers:
   - name: bootstrap
@@ -60,44 +60,44 @@ containers:
     {{- end }}
     {{- with $component.values.containerLifecycleHooks | default .Values.containerLifecycleHooks }}
     lifecycle:
-      {{- tpl (toYaml .) $ | nindent 6 }}
+      {{- include "common.yaml" (list . $) | nindent 6 }}
     {{- end }}
     resources:
       {{- toYaml $component.values.resources | nindent 6 }}
     volumeMounts:
       {{- include "airflow.configMounts" . | nindent 6 }}
-      - name: bootstrap
+      - name: chart/bootstrap
         mountPath: /opt/bootstrap
         readOnly: true
-      - name: logs
+      - name: chart/logs
         mountPath: {{ .Values.airflowHome }}/logs
       {{- if include "airflow.bootstrap.bindsBackup" . }}
-      - name: backup
+      - name: chart/backup
         mountPath: /backup
         readOnly: true
       {{- end }}
       {{- include "airflow.extraMounts" $component | nindent 6 }}
   {{- with $component.values.extraContainers }}
-  {{- tpl (toYaml .) $ | nindent 2 }}
+  {{- include "common.yaml" (list . $) | nindent 2 }}
   {{- end }}
 volumes:
   {{- include "airflow.configVolumes" . | nindent 2 }}
-  - name: token
+  - name: chart/token
     projected:
       sources:
         - serviceAccountToken: {path: token, expirationSeconds: 3600}
         - configMap:
             name: kube-root-ca.crt
             items: [{key: ca.crt, path: ca.crt}]
-  - name: logs
+  - name: chart/logs
     emptyDir: {}
   {{- if include "airflow.bootstrap.bindsBackup" . }}
-  - name: backup
+  - name: chart/backup
     persistentVolumeClaim:
       claimName: {{ include "airflow.claimName.backup" . }}
   {{- end }}
   {{- with concat .Values.volumes (default list $component.values.extraVolumes) }}
-  {{- tpl (toYaml .) $ | nindent 2 }}
+  {{- include "common.yaml" (list . $) | nindent 2 }}
   {{- end }}
 {{- end -}}
 

@@ -1,58 +1,12 @@
 {{/*
 Configuration.
 
-  airflow.api.basePath       path part of config.api.base_url, or nothing      probes, config, ingress
-  airflow.authManager        class of the auth manager                         config
-  airflow.seconds            seconds of a text such as 60s                     bundles
-  airflow.bundles            DAG bundles, as JSON                              config
-  airflow.bundles.connections  connections of `connections` that bundles use   DAG processor
   airflow.config.computed    what follows from other values, as JSON           config.cfg
   airflow.config.cfg         the text of airflow.cfg                           config, bootstrap
   airflow.webserverConfig    the text of webserver_config.py                   config, bootstrap
   airflow.config.checksum    changes when a mounted configuration file does    workloads
   airflow.sparkDefaults      the text of spark-defaults.conf                   spark-client
 */}}
-
-{{- define "airflow.api.basePath" -}}
-{{- $url := tpl (toString (dig "api" "base_url" "" .Values.config)) . -}}
-{{- if $url }}{{ (urlParse $url).path | trimSuffix "/" }}{{ end -}}
-{{- end -}}
-
-{{- define "airflow.authManager" -}}
-{{- if eq .Values.auth.manager "simple" -}}
-airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager
-{{- else -}}
-airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
-{{- end -}}
-{{- end -}}
-
-{{- /* A number with s, m or h, or seconds without. */}}
-{{- define "airflow.seconds" -}}
-{{- mul (regexFind "^[0-9]+" .) (get (dict "m" 60 "h" 3600) (regexFind "[smh]?$" .) | default 1) -}}
-{{- end -}}
-
-{{- define "airflow.bundles" -}}
-{{- $git := .Values.dags.gitSync -}}
-{{- if $git.enabled -}}
-{{- $kwargs := dict "git_conn_id" "git_dags" "tracking_ref" (coalesce $git.ref $git.rev $git.branch)
-      "refresh_interval" (include "airflow.seconds" $git.period | int) -}}
-{{- with $git.subPath }}{{ $_ := set $kwargs "subdir" . }}{{ end -}}
-{{- toJson (list (dict "name" "git" "classpath" "airflow.providers.git.bundles.git.GitDagBundle" "kwargs" $kwargs)) -}}
-{{- else -}}
-{{- tpl (toJson .Values.dagProcessor.dagBundleConfigList) . -}}
-{{- end -}}
-{{- end -}}
-
-{{- define "airflow.bundles.connections" -}}
-{{- $known := keys .Values.connections | concat (.Values.dags.gitSync.enabled | ternary (list "git_dags") list) -}}
-{{- $used := list -}}
-{{- range include "airflow.bundles" . | fromJsonArray }}
-{{- range $key, $value := .kwargs }}
-{{- if and (hasSuffix "conn_id" $key) (has $value $known) }}{{ $used = append $used $value }}{{ end }}
-{{- end }}
-{{- end }}
-{{- $used | uniq | sortAlpha | join " " -}}
-{{- end -}}
 
 {{- define "airflow.config.logging" -}}
 {{- $remote := .Values.logs.remote -}}
@@ -83,20 +37,23 @@ airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
 
 {{- define "airflow.config.computed" -}}
 {{- $core := dict "auth_manager" (include "airflow.authManager" .) "execution_api_server_url"
-      (printf "http://%s-api-server.%s.svc:%v%s/execution/"
+      (printf "%s://%s-api-server.%s.svc:%v%s/execution/" (include "airflow.api.scheme" .)
         (include "airflow.fullname" .) .Release.Namespace (include "airflow.apiServer.port" . | int) (include "airflow.api.basePath" .)) -}}
+{{- with include "airflow.timeZone" . }}{{ $_ := set $core "default_timezone" . }}{{ end -}}
 {{- $config := include "airflow.config.logging" . | fromJson -}}
 {{- $_ := set $config "core" $core -}}
+{{- $_ := set $config "api" (dict "port" (toString .Values.ports.apiServer) "workers" "1") -}}
 {{- $_ := set $config "dag_processor" (dict "dag_bundle_config_list" (include "airflow.bundles" .)) -}}
-{{- if eq .Values.auth.manager "simple" }}
+{{- $auth := include "airflow.auth" . }}
+{{- if eq $auth "simple" }}
 {{- $_ := set $core "simple_auth_manager_all_admins" "True" }}
-{{- else }}
+{{- else if ne $auth "other" }}
 {{- $_ := set $config "database" (dict "external_db_managers" "airflow.providers.fab.auth_manager.models.db.FABDBManager") }}
 {{- end }}
-{{- if hasPrefix "https:" (tpl (toString (dig "api" "base_url" "" .Values.config)) .) }}
+{{- if hasPrefix "https:" (include "airflow.api.baseUrl" .) }}
 {{- $_ := set $config "fab" (dict "cookie_secure" "True") }}
 {{- end }}
-{{- if eq .Values.auth.manager "oidc" }}
+{{- if eq $auth "oidc" }}
 {{- /* webserver_config.py reads it */}}
 {{- $_ := set $config "airspark_oidc" (dict "settings" (.Values.auth.oidc | toJson | replace "%" "%%")) }}
 {{- end }}
@@ -110,14 +67,16 @@ airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
 {{- end -}}
 
 {{- define "airflow.config.cfg" -}}
-{{- $config := merge (dict) .Values.config (include "airflow.config.computed" . | fromJson) -}}
+{{- /* merge writes into maps that it copies, and checks read what values say. Sections that only Celery and the Kerberos sidecar
+       read: their templates in the official values read parts that are not here. */}}
+{{- $config := merge (omit (deepCopy .Values.config) "celery" "celery_kubernetes_executor") (include "airflow.config.computed" . | fromJson) -}}
 {{- range $section := keys $config | sortAlpha }}
 [{{ $section }}]
 {{- range $key := keys (get $config $section) | sortAlpha }}
 {{- $value := get (get $config $section) $key }}
-{{- if not (kindIs "invalid" $value) }}
+{{- if not (or (kindIs "invalid" $value) (contains ".Values.kerberos." (toString $value))) }}
 {{- /* tpl copies all templates each time, which 50 plain values in eight places need not pay for. */}}
-{{ $key }} = {{ if contains "{{" (toString $value) }}{{ tpl (toString $value) $ }}{{ else }}{{ $value }}{{ end }}
+{{ $key }} = {{ if contains "{{" (toString $value) }}{{ tpl (toString $value) $ }}{{ else }}{{ include "common.text" $value }}{{ end }}
 {{- end }}
 {{- end }}
 {{ end }}
@@ -126,7 +85,7 @@ airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
 {{- define "airflow.webserverConfig" -}}
 {{- if .Values.apiServer.apiServerConfig -}}
 {{- tpl .Values.apiServer.apiServerConfig . -}}
-{{- else if eq .Values.auth.manager "oidc" -}}
+{{- else if eq (include "airflow.auth" .) "oidc" -}}
 {{- .Files.Get "files/webserver_config_oidc.py" -}}
 {{- else -}}
 {{- .Files.Get "files/webserver_config.py" -}}
@@ -175,6 +134,9 @@ airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
   "spark.eventLog.compress" true
   "spark.eventLog.rolling.enabled" true) }}
 {{- end }}
+{{- with include "airflow.timeZone" . }}
+{{- $conf = merge $conf (dict "spark.sql.session.timeZone" . "spark.executorEnv.AIRSPARK_TIME_ZONE" .) }}
+{{- end }}
 {{- with .Values.sparkClient.dynamicAllocation }}
 {{- if .enabled }}
 {{- $service := eq .shuffle "service" }}
@@ -186,6 +148,6 @@ airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
 {{- end }}
 {{- $conf = mergeOverwrite $conf .Values.sparkClient.conf }}
 {{- range $key := keys $conf | sortAlpha }}
-{{ $key }} {{ tpl (toString (get $conf $key)) $ }}
+{{ $key }} {{ tpl (get $conf $key | include "common.text") $ }}
 {{- end }}
 {{- end -}}

@@ -4,6 +4,7 @@ CronJobs.
   airflow.cronJob       a CronJob without its pod       cleanup, database-cleanup, backup   (dict root, component, values)
   airflow.airflowJob    pod of a job that runs Airflow  cleanup, database-cleanup           (dict root, component, values,
                         name, arguments, secrets, token)
+  airflow.cleanup.own   whether the clean-up of pods runs a command of the user's   cleanup, network policies
   airflow.jobAccount    account of a job                the same                            (dict root, component, values)
 */}}
 
@@ -14,29 +15,36 @@ metadata:
   {{- include "airflow.workloadMetadata" . | nindent 2 }}
 spec:
   schedule: {{ tpl .values.schedule .root | quote }}
+  {{- with include "airflow.timeZone" .root }}
+  timeZone: {{ . }}
+  {{- end }}
   concurrencyPolicy: Forbid
   # Missed while the cluster was away: made up for within the hour, or left to the next time.
   startingDeadlineSeconds: 3600
-  successfulJobsHistoryLimit: {{ kindIs "invalid" .values.successfulJobsHistoryLimit | ternary 1 .values.successfulJobsHistoryLimit }}
-  failedJobsHistoryLimit: {{ kindIs "invalid" .values.failedJobsHistoryLimit | ternary 1 .values.failedJobsHistoryLimit }}
+  successfulJobsHistoryLimit: {{ kindIs "invalid" .values.successfulJobsHistoryLimit | ternary 1 .values.successfulJobsHistoryLimit | int64 }}
+  failedJobsHistoryLimit: {{ kindIs "invalid" .values.failedJobsHistoryLimit | ternary 1 .values.failedJobsHistoryLimit | int64 }}
   jobTemplate:
     metadata:
       labels:
         {{- include "airflow.labels" . | nindent 8 }}
       {{- with .values.jobAnnotations }}
       annotations:
-        {{- tpl (toYaml .) $.root | nindent 8 }}
+        {{- include "common.map" (list . $.root) | nindent 8 }}
       {{- end }}
     spec:
       backoffLimit: 2
       {{- if not (kindIs "invalid" .values.ttlSecondsAfterFinished) }}
-      ttlSecondsAfterFinished: {{ .values.ttlSecondsAfterFinished }}
+      ttlSecondsAfterFinished: {{ int64 .values.ttlSecondsAfterFinished }}
       {{- end }}
       template:
         metadata:
           {{- include "airflow.podMetadata" . | nindent 10 }}
         spec:
           restartPolicy: Never
+{{- end -}}
+
+{{- define "airflow.cleanup.own" -}}
+{{- if and .Values.cleanup.enabled (or .Values.cleanup.args .Values.cleanup.command) }}yes{{ end -}}
 {{- end -}}
 
 {{- define "airflow.airflowJob" -}}
@@ -47,7 +55,7 @@ automountServiceAccountToken: {{ and .token (empty (include "airflow.tokenVolume
 {{ include "airflow.podSettings" . }}
 {{- with $values.extraInitContainers }}
 initContainers:
-  {{- tpl (toYaml .) $root | nindent 2 }}
+  {{- include "common.yaml" (list . $root) | nindent 2 }}
 {{- end }}
 containers:
   - name: {{ .name }}
@@ -64,7 +72,7 @@ containers:
     {{- end }}
     volumeMounts:
       {{- include "airflow.configMounts" $root | nindent 6 }}
-      - name: logs
+      - name: chart/logs
         mountPath: {{ $root.Values.airflowHome }}/logs
       {{- with include "airflow.tokenMount" . | trim }}
       {{- . | nindent 6 }}
@@ -73,17 +81,17 @@ containers:
       {{- . | nindent 6 }}
       {{- end }}
   {{- with $values.extraContainers }}
-  {{- tpl (toYaml .) $root | nindent 2 }}
+  {{- include "common.yaml" (list . $root) | nindent 2 }}
   {{- end }}
 volumes:
   {{- include "airflow.configVolumes" $root | nindent 2 }}
-  - name: logs
+  - name: chart/logs
     emptyDir: {}
   {{- with include "airflow.tokenVolume" . | trim }}
   {{- . | nindent 2 }}
   {{- end }}
   {{- with concat $root.Values.volumes (default list $values.extraVolumes) }}
-  {{- tpl (toYaml .) $root | nindent 2 }}
+  {{- include "common.yaml" (list . $root) | nindent 2 }}
   {{- end }}
 {{- end -}}
 
@@ -97,7 +105,7 @@ metadata:
     {{- include "airflow.labels" . | nindent 4 }}
   {{- with (default dict .values.serviceAccount).annotations }}
   annotations:
-    {{- tpl (toYaml .) $.root | nindent 4 }}
+    {{- include "common.map" (list . $.root) | nindent 4 }}
   {{- end }}
 # Each pod says for itself whether it gets a token.
 automountServiceAccountToken: false

@@ -5,6 +5,8 @@ The metadata database.
   airflow.database.ca               file the server's certificate is checked with, or nothing   secrets, pgbouncer
                                     (dict root, sslmode)
   airflow.database.caVolume         volume with that file                                       volumes, pgbouncer
+  airflow.database.madeDirect       whether the bootstrap Job makes the key `direct`, the way past PgBouncer    bootstrap, backup
+  airflow.database.pastBouncer      variable with that key of a Secret of the user's, if it has it            bootstrap, backup
   airflow.database.asyncEnv         how asynchronous sessions reach it                          componentPod
   airflow.database.asyncMount       the module they are configured by                           componentPod
   airflow.validate.database         what of it cannot work, a sentence a line                   validate
@@ -25,10 +27,25 @@ The metadata database.
 
 {{- define "airflow.database.caVolume" -}}
 {{- with .Values.data.metadataConnection.caSecretName }}
-- name: database-ca
+- name: chart/database-ca
   secret:
     secretName: {{ . }}
     items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
+{{- end -}}
+
+{{- define "airflow.database.madeDirect" -}}
+{{- if and .Values.pgbouncer.enabled (not .Values.data.metadataSecretName) }}yes{{ end -}}
+{{- end -}}
+
+{{- /* The official chart's Secret has `connection` alone, which leads to PgBouncer. */}}
+{{- define "airflow.database.pastBouncer" -}}
+{{- if and .Values.pgbouncer.enabled .Values.data.metadataSecretName }}
+- name: AIRSPARK_POOLED
+  value: "yes"
+- name: AIRSPARK_DIRECT_CONNECTION
+  valueFrom:
+    secretKeyRef: {name: {{ include "airflow.secretName.metadata" . }}, key: direct, optional: true}
 {{- end }}
 {{- end -}}
 
@@ -46,7 +63,7 @@ The metadata database.
 
 {{- define "airflow.database.asyncMount" -}}
 {{- if .Values.pgbouncer.enabled }}
-- name: scripts
+- name: chart/scripts
   mountPath: {{ .Values.airflowHome }}/config/async_database.py
   subPath: async_database.py
   readOnly: true

@@ -43,7 +43,7 @@ the switch on, every task reads a table of names at its start, 0.03 s (2026-11-2
       (dict "name" "OTEL_RESOURCE_ATTRIBUTES" "value" $resource)
       (dict "name" "OTEL_SERVICE_NAME" "value" (printf "%s-%s" (include "airflow.fullname" .root) .component)) }}
 {{- if $otel.metricsEnabled }}
-{{- $env = append $env (dict "name" "OTEL_METRIC_EXPORT_INTERVAL" "value" (toString $otel.metricExportIntervalMs)) }}
+{{- $env = append $env (dict "name" "OTEL_METRIC_EXPORT_INTERVAL" "value" (include "common.text" $otel.metricExportIntervalMs)) }}
 {{- end }}
 {{- if $otel.tracesEnabled }}
 {{- $env = append $env (dict "name" "OTEL_TRACES_EXPORTER" "value" ($grpc | ternary "otlp_proto_grpc" "otlp_proto_http")) }}
@@ -66,7 +66,7 @@ mappings:
 {{- if $statsd.overrideMappings }}
   {{- toYaml $statsd.overrideMappings | nindent 2 }}
 {{- else }}
-{{- $prefix := tpl (toString (dig "metrics" "statsd_prefix" "airflow" .Values.config)) . }}
+{{- $prefix := include "airflow.setting.value" (dict "root" . "section" "metrics" "key" "statsd_prefix" "default" "airflow") }}
 {{- $rules := .Files.Get "files/statsd-mappings.yaml" | replace "<prefix>" (printf `%s\.` (regexQuoteMeta $prefix)) | fromYaml }}
   {{- concat $statsd.extraMappings $rules.mappings | toYaml | nindent 2 }}
 {{- end }}
@@ -83,10 +83,10 @@ mappings:
 {{- define "airflow.metrics.monitor" -}}
 name: {{ include "airflow.fullname" .root }}-{{ .name }}
 labels:
-  {{- mergeOverwrite (include "airflow.labels" (dict "root" .root "component" "metrics") | fromYaml) .values.labels | toYaml | nindent 2 }}
+  {{- include "common.map" (list (mergeOverwrite (include "airflow.labels" (dict "root" .root "component" "metrics") | fromYaml) .values.labels) .root) | nindent 2 }}
 {{- with .values.annotations }}
 annotations:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.map" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- end -}}
 
@@ -112,7 +112,7 @@ annotations:
 {{- $known := dict "selector" (include "airflow.metrics.selector" .) "namespace" .Release.Namespace "fullname" (include "airflow.fullname" .)
       "mine" (printf "namespace=%q,release=%q" .Release.Namespace .Release.Name) -}}
 {{- range $name, $value := mergeOverwrite (fromYaml $text).thresholds $values.thresholds $known }}
-{{- $text = replace (printf "$(%s)" $name) (toString $value) $text }}
+{{- $text = replace (printf "$(%s)" $name) (include "common.text" $value) $text }}
 {{- end }}
 {{- $rules := list -}}
 {{- $off := concat (default list $values.disabled) (ternary list (list "AirflowTriggererHeartbeatMissing") .Values.triggerer.enabled) -}}

@@ -3,6 +3,7 @@ Names. Every object's name comes from here and from nowhere else.
 
   airflow.fullname              prefix of all names                 every template
   airflow.labels                labels of an object                 every template   (dict root, component, values)
+  airflow.podLabels             labels of a pod                     pods             (dict root, component, values)
   airflow.selectorLabels        labels that select pods             workloads        (dict root, component)
   airflow.serviceAccountName    account of a component              workloads, RBAC  (dict root, component, values)
   airflow.secretName.*          Secrets, brought or made            pods, bootstrap
@@ -32,16 +33,19 @@ release: {{ .root.Release.Name }}
 {{- end -}}
 
 {{- define "airflow.labels" -}}
-{{ include "airflow.selectorLabels" . }}
-app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
-app.kubernetes.io/component: {{ .component }}
-app.kubernetes.io/part-of: airspark
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-{{- with mergeOverwrite dict .root.Values.labels (default dict (default dict .values).labels) }}
-{{ toYaml . }}
-{{- end }}
+{{- $object := dict "app.kubernetes.io/managed-by" .root.Release.Service "app.kubernetes.io/version" .root.Chart.AppVersion -}}
+{{- include "common.map" (list (mergeOverwrite $object (include "airflow.podLabels" . | fromYaml)) .root) -}}
+{{- end -}}
+
+{{- /* What selects pods stays the chart's own. */}}
+{{- define "airflow.podLabels" -}}
+{{- $chart := dict
+  "app.kubernetes.io/name" (default .root.Chart.Name .root.Values.nameOverride)
+  "app.kubernetes.io/instance" .root.Release.Name
+  "app.kubernetes.io/component" .component
+  "app.kubernetes.io/part-of" "airspark" -}}
+{{- $user := mergeOverwrite dict .root.Values.labels (default dict (default dict .values).labels) -}}
+{{- include "common.map" (list (mergeOverwrite $chart $user (include "airflow.selectorLabels" . | fromYaml)) .root) -}}
 {{- end -}}
 
 {{- define "airflow.serviceAccountName" -}}

@@ -13,18 +13,19 @@ Who reaches whom. docs/network-policies.md says why.
 {{- $all := .Values -}}
 {{- $policies := $all.networkPolicies -}}
 {{- $running := list "api-server" "scheduler" "dag-processor" "triggerer" -}}
-{{- $clients := concat $running (list "bootstrap" "database-cleanup" "helm-test") -}}
+{{- $clients := concat $running (list "bootstrap" "database-cleanup" "helm-test") (include "airflow.cleanup.own" . | empty | ternary list (list "cleanup")) -}}
 {{- $senders := concat $running (list "worker" "bootstrap" "cleanup" "database-cleanup") | toJson -}}
 - {from: {{ concat $clients (list "worker" "cleanup" "pgbouncer" "backup") | toJson }}, to: DNS, peers: {{ toJson $policies.dns.to }}, ports: {{ toJson $policies.dns.ports }}, protocols: [UDP, TCP]}
 {{- if $all.pgbouncer.enabled }}
 - {from: {{ toJson $clients }}, to: pgbouncer, ports: [{{ $all.ports.pgbouncer }}]}
+{{- /* Where both Secrets are the user's, only the one with the URL may say the way past PgBouncer. */}}
 {{- $clients = list "pgbouncer" "bootstrap" }}
 {{- end }}
 {{- $clients = append $clients "backup" }}
 {{- $keda := default dict $all.triggerer.keda }}
 {{- if $keda.enabled }}
 {{- $bouncer := and $keda.usePgbouncer $all.pgbouncer.enabled | default false }}
-- {from: [KEDA], to: {{ $bouncer | ternary "pgbouncer" "postgresql" }}, peers: [{namespaceSelector: {{ $keda.namespaceLabels | empty | ternary dict (dict "matchLabels" $keda.namespaceLabels) | toJson }}}], ports: [{{ $bouncer | ternary $all.ports.pgbouncer 5432 }}]}
+- {from: [KEDA], to: {{ $bouncer | ternary "pgbouncer" "postgresql" }}, peers: [{namespaceSelector: {{ $keda.namespaceLabels | empty | ternary dict (dict "matchLabels" (include "common.map" (list (default dict $keda.namespaceLabels) .) | fromYaml)) | toJson }}}], ports: [{{ $bouncer | ternary $all.ports.pgbouncer 5432 }}]}
 {{- end }}
 {{- $database := $all.data.metadataConnection }}
 {{- if and $all.postgresql.enabled (not $database.host) }}
@@ -53,17 +54,18 @@ Who reaches whom. docs/network-policies.md says why.
 {{- include "airflow.network.scrapers" (dict "values" $all.pgbouncer "to" "pgbouncer" "port" (default 9127 $all.ports.pgbouncerScrape) "ingress" $all.ingress.pgbouncer) }}
 {{- end }}
 {{- with include "airflow.network.logPorts" . | fromJsonArray }}
-- {from: [api-server, triggerer, worker], to: remote logs, peers: [], ports: {{ toJson . }}}
+- {from: [api-server, scheduler, triggerer, worker], to: remote logs, peers: [], ports: {{ toJson . }}}
 {{- end }}
 {{- with include "airflow.network.dagPorts" . | fromJsonArray }}
 - {from: [dag-processor, worker], to: DAG bundles, peers: [], ports: {{ toJson . }}}
 {{- end }}
-{{- if eq $all.auth.manager "oidc" }}
+{{- if eq (include "airflow.auth" .) "oidc" }}
 - {from: [api-server], to: OIDC provider, peers: [], ports: [{{ include "airflow.network.port" $all.auth.oidc.issuer }}]}
 {{- end }}
 {{- if or $all.otelCollector.metricsEnabled $all.otelCollector.tracesEnabled }}
 - {from: {{ $senders }}, to: OTLP collector, peers: [], ports: [{{ include "airflow.network.port" $all.otelCollector.endpoint }}]}
 {{- end }}
+{{- include "airflow.network.settings" . }}
 {{- end -}}
 
 {{- /* Metrics may be read by every pod of the cluster, unless values say by whom. */}}

@@ -29,7 +29,7 @@ Network policies, made of the table in _network.tpl.
 {{- range $port := .ports }}
 {{- $given := kindIs "map" $port | ternary $port (dict "port" $port) }}
 {{- /* The official chart's ports are texts with templates; a text of digits would be taken for a port's name. */}}
-{{- $number := toString $given.port }}
+{{- $number := include "common.text" $given.port }}
 {{- if contains "{{" $number }}{{ $number = tpl $number $.root }}{{ end }}
 {{- range $protocol := $.protocols | default (list (default "TCP" $given.protocol)) }}
 {{- $ports = append $ports (merge (dict "port" (regexMatch "^[0-9]+$" $number | ternary (int $number) $number) "protocol" $protocol) $given) }}
@@ -87,12 +87,12 @@ spec:
   {{- with concat (default list $ingress.from) (default list $.peers) }}
   {{- if $inward }}
   {{- $ports := include "airflow.network.ports" (dict "root" $.root "ports" ($ingress.ports | default $.ports)) | fromJsonArray }}
-  {{- $rules = printf "%s\n# ingress.from --> %s\n%s" $rules $.component (tpl (toYaml (list (dict "from" . "ports" $ports))) $.root) | trim }}
+  {{- $rules = printf "%s\n# ingress.from --> %s\n%s" $rules $.component (include "common.yaml" (list (list (dict "from" . "ports" $ports)) $.root)) | trim }}
   {{- end }}
   {{- end }}
   {{- range $more }}
   {{- $arrow := $inward | ternary (printf "extraIngress --> %s" $.component) (printf "%s --> extraEgress" $.component) }}
-  {{- $rules = printf "%s\n# %s\n%s" $rules $arrow (tpl (toYaml (list .)) $.root) | trim }}
+  {{- $rules = printf "%s\n# %s\n%s" $rules $arrow (include "common.yaml" (list (list .) $.root)) | trim }}
   {{- end }}
   {{- if $rules }}
   {{ $direction }}:

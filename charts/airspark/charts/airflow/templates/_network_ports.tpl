@@ -2,7 +2,8 @@
 Ports of what Airflow reaches outside the release, out of the addresses in values.
 
   airflow.network.port              port of a URL                                        the helpers below, paths
-  airflow.network.connectionPort    port of a connection of `connections`, else 443      the helpers below  (dict root, id)
+  airflow.network.connectionPort    port of a connection of `connections` or of a variable, else 443      the helpers below
+                                    (dict root, id, given)
   airflow.network.logPorts          ports of the store or index with logs, as JSON       paths
   airflow.network.dagPorts          ports of the servers with DAG bundles, as JSON       paths
   airflow.network.driverPorts       ports of a Spark driver, and those that it tries
@@ -19,7 +20,12 @@ Ports of what Airflow reaches outside the release, out of the addresses in value
 {{- end -}}
 
 {{- define "airflow.network.connectionPort" -}}
-{{- $connection := get .root.Values.connections (default "" .id) | default dict -}}
+{{- $variable := get .given (printf "AIRFLOW_CONN_%s" (default "" .id | upper)) | default (dict "value" "") -}}
+{{- /* A connection is a URI, whose endpoint is escaped, or JSON. */}}
+{{- $text := $variable.value | replace "%3A" ":" | replace "%3a" ":" | replace "%2F" "/" | replace "%2f" "/" -}}
+{{- $json := hasPrefix "{" $text | ternary (fromJson $text) dict -}}
+{{- $uri := hasPrefix "{" $text | ternary "" (regexFind "https?://[^&]*" $text | default $text) -}}
+{{- $connection := merge (dict) (get .root.Values.connections (default "" .id) | default dict) $json (dict "host" (or $uri (get .given "AWS_ENDPOINT_URL_S3" | default (get .given "AWS_ENDPOINT_URL" | default dict)).value)) -}}
 {{- $extra := kindIs "map" $connection.extra | ternary $connection.extra dict -}}
 {{- $address := kindIs "string" $connection.host | ternary $connection.host "" | coalesce $extra.endpoint_url | default "" -}}
 {{- $connection.port | default (include "airflow.network.port" (tpl $address .root)) -}}
@@ -27,13 +33,26 @@ Ports of what Airflow reaches outside the release, out of the addresses in value
 
 {{- define "airflow.network.logPorts" -}}
 {{- $ports := list -}}
-{{- if .Values.logs.remote.enabled }}
-{{- $ports = append $ports (include "airflow.network.connectionPort" (dict "root" . "id" .Values.logs.remote.connectionId)) }}
+{{- $query := dict "root" . "given" (include "airflow.settings.given" . | fromJson) -}}
+{{- if include "airflow.logs.remote" . }}
+{{- $remote := .Values.logs.remote }}
+{{- $folder := include "airflow.setting" (merge (dict "section" "logging" "key" "remote_base_log_folder" "default" ($remote.enabled | ternary $remote.folder "")) $query) | fromJson }}
+{{- if or $folder.value $folder.hidden }}
+{{- $default := get (dict "s3" "aws_default" "cloudwatch" "aws_default" "gs" "google_cloud_default") (splitList "://" $folder.value | first) | default "wasb_default" }}
+{{- $id := include "airflow.setting.value" (merge (dict "section" "logging" "key" "remote_log_conn_id" "default" $remote.connectionId) $query) | default $default }}
+{{- $ports = append $ports (include "airflow.network.connectionPort" (merge (dict "id" $id) $query)) }}
 {{- end }}
-{{- range $index := list .Values.elasticsearch .Values.opensearch }}
-{{- if $index.enabled }}
+{{- range $name := list "elasticsearch" "opensearch" }}
+{{- $index := get $.Values $name }}
+{{- $host := include "airflow.setting" (merge (dict "section" $name "key" "host") $query) | fromJson }}
 {{- /* An address that stands in a Secret has one of the two usual ports. */}}
+{{- if $host.hidden }}
+{{- $ports = concat $ports (list 443 9200) }}
+{{- else if $host.value }}
+{{- $ports = append $ports (include "airflow.network.urlPort" (dict "text" $host.value "default" (include "airflow.setting.value" (merge (dict "section" $name "key" "port" "default" 9200) $query)))) }}
+{{- else if $index.enabled }}
 {{- $ports = concat $ports (empty $index.secretName | ternary (list (default 9200 $index.connection.port)) (list 443 9200)) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- toJson $ports -}}
@@ -41,15 +60,16 @@ Ports of what Airflow reaches outside the release, out of the addresses in value
 
 {{- define "airflow.network.dagPorts" -}}
 {{- $ports := list -}}
-{{- if .Values.dags.gitSync.enabled }}
-{{- $ports = append $ports (include "airflow.network.port" (tpl .Values.dags.gitSync.repo .)) }}
-{{- else }}
-{{- range .Values.dagProcessor.dagBundleConfigList }}
+{{- $query := dict "root" . "given" (include "airflow.settings.given" . | fromJson) -}}
+{{- $setting := include "airflow.setting" (merge (dict "section" "dag_processor" "key" "dag_bundle_config_list") $query) | fromJson }}
+{{- /* A list that stands in a Secret may name a repository by either address. */}}
+{{- if $setting.hidden }}{{ $ports = list 22 443 }}{{ end }}
+{{- range include "airflow.bundles.effective" . | fromJsonArray }}
 {{- if not (hasSuffix ".LocalDagBundle" .classpath) }}
-{{- $id := coalesce .kwargs.git_conn_id .kwargs.aws_conn_id .kwargs.gcp_conn_id "" }}
-{{- $known := tpl (.kwargs.repo_url | default "") $ }}
-{{- $ports = append $ports (empty $known | ternary (include "airflow.network.connectionPort" (dict "root" $ "id" $id)) (include "airflow.network.port" $known)) }}
-{{- end }}
+{{- $id := coalesce .kwargs.git_conn_id .kwargs.aws_conn_id .kwargs.gcp_conn_id | default "" }}
+{{- $repository := and (eq $id "git_dags") $.Values.dags.gitSync.enabled | ternary $.Values.dags.gitSync.repo "" }}
+{{- $known := tpl (coalesce .kwargs.repo_url $repository | default "") $ }}
+{{- $ports = append $ports (empty $known | ternary (include "airflow.network.connectionPort" (merge (dict "id" $id) $query)) (include "airflow.network.port" $known)) }}
 {{- end }}
 {{- end }}
 {{- toJson $ports -}}

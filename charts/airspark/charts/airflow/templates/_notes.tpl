@@ -6,11 +6,12 @@ What is said after an installation, by this chart's NOTES.txt and by a parent's.
   airflow.notes.checks      how to see that it works, and where to look if not
   airflow.notes.access      where the UI is and how to log in
   airflow.notes.address     the UI's address by the type of the Service    access
+  airflow.notes.settings    settings whose effect cannot be seen here, a sentence a line                  warnings
   airflow.notes.warnings    what is not fit for production
 */}}
 
 {{- define "airflow.notes.facts" -}}
-Airflow {{ .Values.airflowVersion }}
+Airflow {{ include "airflow.version" . }}
   Pods      API server ({{ .Values.apiServer.replicas }}), scheduler ({{ .Values.scheduler.replicas }}), DAG processor ({{ .Values.dagProcessor.replicas }})
   {{- if .Values.triggerer.enabled }}, triggerer ({{ .Values.triggerer.replicas }}){{ end }}
   {{- if .Values.pgbouncer.enabled }}, PgBouncer ({{ .Values.pgbouncer.replicas }}){{ end }}; one more for each task
@@ -22,20 +23,21 @@ from the claim {{ include "airflow.claimName.dags" . }} ({{ .Values.dags.persist
 {{- else if include "airflow.helmTest.bakedDags" . -}}
 from the image {{ include "airflow.image" . }}
 {{- else -}}
-from the bundles {{ range $index, $bundle := .Values.dagProcessor.dagBundleConfigList }}{{ if $index }}, {{ end }}{{ $bundle.name }}{{ end }}
+from the bundles {{ range $index, $bundle := include "airflow.bundles.effective" . | fromJsonArray }}{{ if $index }}, {{ end }}{{ $bundle.name }}{{ end }}
 {{- end }}
   Logs      {{ if .Values.logs.remote.enabled }}sent to {{ .Values.logs.remote.folder }}
 {{- else if or .Values.elasticsearch.enabled .Values.opensearch.enabled }}in {{ .Values.elasticsearch.enabled | ternary "Elasticsearch" "OpenSearch" }}
-{{- else if include "airflow.logs.remote" . }}sent away, as `config.logging` says
+{{- else if include "airflow.logs.remote" . }}sent away{{ with include "airflow.setting.value" (dict "root" . "section" "logging" "key" "remote_base_log_folder") }} to {{ . }}{{ end }}, as settings say
 {{- else if include "airflow.logs.claimed" . }}on the claim {{ include "airflow.claimName.logs" . }}{{ with include "airflow.notes.logMode" . }} ({{ . }}){{ end }}
 {{- else }}in each pod, until it is gone
 {{- end }}
-  Login     {{ get (dict "fab" "user name and password" "oidc" (printf "OpenID Connect, %s" .Values.auth.oidc.issuer) "simple" "none: everybody is an administrator") .Values.auth.manager }}
+  Days      of {{ include "airflow.timeZone" . | default "UTC" }}
+  Login     {{ get (dict "fab" "user name and password" "oidc" (printf "OpenID Connect, %s" .Values.auth.oidc.issuer) "simple" "none: everybody is an administrator" "other" (printf "as %s does it" (include "airflow.setting.value" (dict "root" . "section" "core" "key" "auth_manager" "default" "a Secret") | splitList "." | last))) (include "airflow.auth" .) }}
 {{- end -}}
 
 {{- define "airflow.notes.logMode" -}}
 {{- if not .Values.logs.persistence.existingClaim -}}
-{{- .Values.logs.persistence.accessMode | default (include "airflow.logs.several" . | fromJsonArray | empty | ternary "ReadWriteOnce" "ReadWriteMany") -}}
+{{- include "airflow.logs.accessMode" . -}}
 {{- end -}}
 {{- end -}}
 
@@ -70,7 +72,7 @@ Then test it, up to a task that runs:
 {{- define "airflow.notes.access" -}}
 {{- $kubectl := printf "kubectl -n %s" .Release.Namespace -}}
 {{- $path := include "airflow.api.basePath" . -}}
-{{- $base := tpl (toString (dig "api" "base_url" "" .Values.config)) . | trimSuffix "/" -}}
+{{- $base := include "airflow.api.baseUrl" . | trimSuffix "/" -}}
 Airflow's UI and API{{ if eq .Values.apiServer.service.type "ClusterIP" }}, http://localhost:8080{{ $path }}/{{ end }}:
   {{ include "airflow.notes.address" . | trim }}
 {{- if include "airflow.ingress.enabled" . }}
@@ -87,8 +89,8 @@ Through the Gateway{{ range .parentRefs }} {{ .name }}{{ end }} ({{ $kubectl }} 
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $first := and .Values.createUserJob.enabled (ne .Values.auth.manager "simple") }}
-{{- if eq .Values.auth.manager "oidc" }}
+{{- $first := and .Values.createUserJob.enabled (include "airflow.auth.users" .) }}
+{{- if eq (include "airflow.auth" .) "oidc" }}
   login     by the button `{{ .Values.auth.oidc.providerName }}`; the provider sends back to {{ default "http://localhost:8080" $base }}/auth/oauth-authorized/{{ .Values.auth.oidc.providerName }}
 {{- if $first }}
 For the REST API there is also a user with a password, who gets tokens from /auth/token:
@@ -100,10 +102,49 @@ For the REST API there is also a user with a password, who gets tokens from /aut
 {{- end }}
 {{- end -}}
 
+{{- define "airflow.notes.settings" -}}
+{{- $query := dict "root" . "given" (include "airflow.settings.given" . | fromJson) -}}
+{{- $labels := "`tier: airflow`, `component: worker` and" }}
+{{- $default := printf "%s/pod_templates/" .Values.airflowHome }}
+{{- $file := include "airflow.setting.value" (merge (dict "section" "kubernetes_executor" "key" "pod_template_file") $query) }}
+{{- if not (hasPrefix $default $file) }}
+The pod template {{ $file }} is not of this chart: give its pods the labels {{ $labels }} `release: {{ .Release.Name }}`, or network policies keep them from the API server.
+{{- end }}
+{{- if include "airflow.logs.remote" . }}
+{{- $place := "" }}
+{{- range list "logging.remote_base_log_folder" "elasticsearch.host" "opensearch.host" }}
+{{- $parts := splitList "." . }}
+{{- $place = print $place (include "airflow.setting" (merge (dict "section" (first $parts) "key" (last $parts)) $query) | fromJson).where }}
+{{- end }}
+{{- if not (or $place .Values.extraEnvFrom .Values.logs.remote.enabled .Values.elasticsearch.enabled .Values.opensearch.enabled) }}
+Logs are to be sent away, and nothing says where, with which no component starts: set `logs.remote`, or `config.logging.remote_base_log_folder`.
+{{- end }}
+{{- end }}
+{{- if .Values.networkPolicies.enabled }}
+{{- $opens := dict "dag_processor.dag_bundle_config_list" "ports 22 and 443" "logging.remote_base_log_folder" "port 443" "database.sql_alchemy_conn" "port 5432 or `networkPolicies.database.ports`" "secrets.backend_kwargs" "port 443" }}
+{{- range $name, $ports := $opens }}
+{{- $parts := splitList "." $name }}
+{{- $setting := include "airflow.setting" (merge (dict "section" (first $parts) "key" (last $parts)) $query) | fromJson }}
+{{- if $setting.hidden }}
+{{ $setting.where }}: what a Secret holds cannot be read here, so network policies open {{ $ports }} for it: open others by `networkPolicy.extraEgress` of the components.
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "airflow.notes.warnings" -}}
 {{- $said := list -}}
-{{- if eq .Values.auth.manager "simple" }}
+{{- $simple := eq (include "airflow.auth" .) "simple" }}
+{{- $all := include "airflow.setting.on" (dict "root" . "section" "core" "key" "simple_auth_manager_all_admins" "default" "True") }}
+{{- if and $simple (not $all) }}
+{{- $said = append $said "The SimpleAuthManager is for development only, as Airflow's documentation says: set `fab` or `oidc` in `auth.manager`." }}
+{{- else if $simple }}
 {{- $said = append $said "ANYBODY WHO REACHES THE API SERVER IS AN ADMINISTRATOR (auth.manager: simple), and may run any code in task pods. For development only: set `fab` or `oidc`." }}
+{{- end }}
+{{- $zone := include "airflow.timeZone" . | default "UTC" }}
+{{- $naive := include "airflow.setting.value" (dict "root" . "section" "core" "key" "default_timezone" "default" $zone) }}
+{{- if ne (lower $naive) (lower $zone) }}
+{{- $said = append $said (printf "config.core.default_timezone is %s and global.timeZone %s: Airflow takes times without a zone for the former, days of DAGs and applications are of the latter. Set `global.timeZone` alone." $naive $zone) }}
 {{- end }}
 {{- if not (or (include "airflow.logs.claimed" .) (include "airflow.logs.remote" .)) }}
 {{- $said = append $said "Task logs are lost with their pods: set `logs.persistence.enabled`, or `logs.remote`." }}
@@ -134,6 +175,18 @@ For the REST API there is also a user with a password, who gets tokens from /aut
 {{- if and $path (ne $path (include "airflow.api.basePath" .)) }}
 {{- $said = append $said (printf "The Ingress serves %s, and Airflow believes to be at %s: give `config.api.base_url` the same path." $path (include "airflow.api.path" .)) }}
 {{- end }}
+{{- end }}
+{{- range splitList "\n" (include "airflow.images.warnings" . | trim) }}
+{{- with trim . }}{{ $said = append $said . }}{{ end }}
+{{- end }}
+{{- range splitList "\n" (include "airflow.notes.settings" . | trim) }}
+{{- with trim . }}{{ $said = append $said . }}{{ end }}
+{{- end }}
+{{- if and .Values.podTemplate (not (regexMatch "airflow\\.cfg|EXECUTION_API_SERVER_URL" (tpl .Values.podTemplate .))) }}
+{{- $said = append $said "The container of `podTemplate` has neither airflow.cfg nor AIRFLOW__CORE__EXECUTION_API_SERVER_URL, so its tasks do not find the API server unless its image sets it: mount the ConfigMap, or set `workers.kubernetes` instead." }}
+{{- end }}
+{{- range include "airflow.keys.ignored" . | fromJsonArray }}
+{{- $said = append $said (printf "ignored: %s" .) }}
 {{- end }}
 {{- range $said }}
   ! {{ . }}

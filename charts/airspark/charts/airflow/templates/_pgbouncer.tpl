@@ -17,7 +17,7 @@ PgBouncer.
 {{- $connection := .Values.data.metadataConnection -}}
 {{- $bouncer := .Values.pgbouncer -}}
 [databases]
-{{ .Release.Name }}-metadata = host={{ include "airflow.database.host" . }} dbname={{ $connection.db }} port={{ $connection.port }} pool_size={{ $bouncer.metadataPoolSize }}{{ with $bouncer.extraIniMetadata }} {{ . }}{{ end }}
+{{ .Release.Name }}-metadata = host={{ include "airflow.database.host" . }} dbname={{ $connection.db }} port={{ $connection.port }} pool_size={{ include "common.text" $bouncer.metadataPoolSize }}{{ with $bouncer.extraIniMetadata }} {{ . }}{{ end }}
 
 [pgbouncer]
 pool_mode = transaction
@@ -28,8 +28,8 @@ auth_type = {{ $bouncer.auth_type }}
 auth_file = {{ default "/etc/pgbouncer/users.txt" $bouncer.auth_file }}
 stats_users = {{ $connection.user }}
 ignore_startup_parameters = extra_float_digits
-max_client_conn = {{ $bouncer.maxClientConn }}
-verbose = {{ $bouncer.verbose }}
+max_client_conn = {{ include "common.text" $bouncer.maxClientConn }}
+verbose = {{ include "common.text" $bouncer.verbose }}
 log_connections = {{ has (toString $bouncer.logConnections) (list "true" "1") | ternary 1 0 }}
 log_disconnections = {{ has (toString $bouncer.logDisconnections) (list "true" "1") | ternary 1 0 }}
 {{- $mode := eq $bouncer.sslmode "prefer" | ternary $connection.sslmode $bouncer.sslmode }}
@@ -63,7 +63,7 @@ server_tls_ciphers = {{ . }}
 {{- $password := dict "secret" (include "airflow.secretName.databasePassword" .) "key" "password" "encode" "doubledQuotes" -}}
 {{- if $bouncer.enabled }}
 {{- $secrets = append $secrets (dict "name" (include "airflow.secretName.pgbouncer" .) "brought" (not (empty $bouncer.configSecretName))
-      "annotations" (default dict $bouncer.configSecretAnnotations)
+      "annotations" (include "common.map" (list (default dict $bouncer.configSecretAnnotations) .) | fromYaml)
       "keys" (dict
         "pgbouncer.ini" (dict "kind" "template" "text" (print (include "airflow.pgbouncer.ini" . | trim) "\n") "values" dict)
         "users.txt" (dict "kind" "template" "text" (printf "%q \"{password}\"\n" $user) "values" (dict "password" $password)))) -}}
@@ -72,7 +72,7 @@ server_tls_ciphers = {{ . }}
 {{- $stats := include "airflow.pgbouncer.stats" . | fromJson }}
 {{- $exporter := default dict $bouncer.metricsExporterSidecar }}
 {{- $secrets = append $secrets (dict "name" $stats.name "brought" (not (empty $exporter.statsSecretName))
-      "annotations" (default dict $exporter.statsSecretAnnotations)
+      "annotations" (include "common.map" (list (default dict $exporter.statsSecretAnnotations) .) | fromYaml)
       "keys" (dict $stats.key (dict "kind" "url" "protocol" "postgresql" "user" $user "passwordFrom" $password.secret
         "host" "127.0.0.1" "port" .Values.ports.pgbouncer "database" "pgbouncer" "sslmode" (default "disable" $exporter.sslmode)))) -}}
 {{- end }}
@@ -105,10 +105,10 @@ server_tls_ciphers = {{ . }}
     {{- toYaml (default (dict "requests" (dict "cpu" "10m" "memory" "32Mi") "limits" (dict "memory" "64Mi")) $exporter.resources) | nindent 4 }}
   {{- with $exporter.containerLifecycleHooks }}
   lifecycle:
-    {{- tpl (toYaml .) $ | nindent 4 }}
+    {{- include "common.yaml" (list . $) | nindent 4 }}
   {{- end }}
   {{- with $exporter.extraVolumeMounts }}
   volumeMounts:
-    {{- tpl (toYaml .) $ | nindent 4 }}
+    {{- include "common.yaml" (list . $) | nindent 4 }}
   {{- end }}
 {{- end -}}

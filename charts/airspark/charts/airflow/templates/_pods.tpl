@@ -11,28 +11,24 @@ Parts of pods.
 {{- define "airflow.podMetadata" -}}
 {{- $values := default dict .values -}}
 labels:
-  {{- include "airflow.selectorLabels" . | nindent 2 }}
-  app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}
-  app.kubernetes.io/instance: {{ .root.Release.Name }}
-  app.kubernetes.io/component: {{ .component }}
-  app.kubernetes.io/part-of: airspark
-  {{- with mergeOverwrite dict .root.Values.labels (default dict $values.labels) }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "airflow.podLabels" . | nindent 2 }}
 {{- $annotations := mergeOverwrite dict .root.Values.airflowPodAnnotations (default dict $values.podAnnotations) }}
-{{- $annotations = tpl (toJson $annotations) .root | fromJson }}
+{{- $annotations = include "common.json" (list $annotations .root) | fromJson }}
 {{- if kindIs "bool" $values.safeToEvict }}
 {{- $_ := set $annotations "cluster-autoscaler.kubernetes.io/safe-to-evict" (toString $values.safeToEvict) }}
 {{- end }}
-{{- with .root.Values.global.imageRevision }}
-{{- $_ := set $annotations "airspark.io/image-revision" (toString .) }}
+{{- range $name := list "image" "dags" }}
+{{- with include (printf "airflow.%sRevision" $name) $ }}
+{{- $_ := set $annotations (printf "airspark.io/%s-revision" $name) . }}
+{{- end }}
 {{- end }}
 {{- with .checksum }}
 {{- $_ := set $annotations "checksum/airflow-config" . }}
 {{- end }}
+{{- $annotations = merge $annotations (include "airflow.extras.checksums" . | fromJson) }}
 {{- with $annotations }}
 annotations:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.map" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- end -}}
 
@@ -75,7 +71,7 @@ tolerations:
 {{- $affinity := $values.affinity | default $all.affinity }}
 {{- with $affinity }}
 affinity:
-  {{- tpl (toYaml .) $.root | nindent 2 }}
+  {{- include "common.yaml" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- $spread := $values.topologySpreadConstraints | default $all.topologySpreadConstraints }}
 {{- if and (not $spread) (not $affinity) .spread }}
@@ -84,7 +80,7 @@ affinity:
 {{- end }}
 {{- with $spread }}
 topologySpreadConstraints:
-  {{- tpl (toYaml .) $.root | nindent 2 }}
+  {{- include "common.yaml" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- with $values.schedulerName | default $all.schedulerName }}
 schedulerName: {{ . }}
@@ -119,10 +115,10 @@ containers:
     imagePullPolicy: {{ $root.Values.images.airflow.pullPolicy }}
     {{- include "airflow.containerBasics" . | nindent 4 }}
     env:
-      {{- include "airflow.env" . | nindent 6 }}
       {{- with include "airflow.database.asyncEnv" $root | trim }}
       {{- . | nindent 6 }}
       {{- end }}
+      {{- include "airflow.env" . | nindent 6 }}
     {{- with include "airflow.envFrom" $root }}
     envFrom:
       {{- . | nindent 6 }}
@@ -135,16 +131,19 @@ containers:
     volumeMounts:
       {{- include "airflow.configMounts" $root | nindent 6 }}
       {{- toYaml .mounts | nindent 6 }}
-      - name: scripts
+      - name: chart/scripts
         mountPath: /opt/airspark
         readOnly: true
-      - name: secrets
+      - name: chart/secrets
         mountPath: /run/airspark/secrets
         readOnly: true
       {{- with include "airflow.database.asyncMount" $root | trim }}
       {{- . | nindent 6 }}
       {{- end }}
       {{- with include "airflow.tokenMount" . | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
+      {{- with include "airflow.claimMounts" . | trim }}
       {{- . | nindent 6 }}
       {{- end }}
       {{- with include "airflow.extraMounts" . | trim }}
@@ -154,7 +153,7 @@ containers:
   {{- . | nindent 2 }}
   {{- end }}
   {{- with $values.extraContainers }}
-  {{- tpl (toYaml .) $root | nindent 2 }}
+  {{- include "common.yaml" (list . $root) | nindent 2 }}
   {{- end }}
 volumes:
   {{- include "airflow.configVolumes" $root | nindent 2 }}
@@ -165,7 +164,10 @@ volumes:
   {{- with .volumes }}
   {{- . | trim | nindent 2 }}
   {{- end }}
+  {{- with include "airflow.claimVolumes" . | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
   {{- with concat $root.Values.volumes (default list $values.extraVolumes) }}
-  {{- tpl (toYaml .) $root | nindent 2 }}
+  {{- include "common.yaml" (list . $root) | nindent 2 }}
   {{- end }}
 {{- end -}}

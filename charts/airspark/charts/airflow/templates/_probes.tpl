@@ -24,10 +24,10 @@ Probes.
 {{- $path := printf "%s/api/v2/monitor/health" (include "airflow.api.basePath" .root) }}
 {{- range $name := list "livenessProbe" "readinessProbe" "startupProbe" }}
 {{- $probe := get $.values $name }}
-{{- $get := dict "httpGet" (dict "path" $path "port" "api-server" "scheme" (default "HTTP" $probe.scheme)) }}
+{{- $get := dict "httpGet" (dict "path" $path "port" "api-server" "scheme" (default (include "airflow.api.scheme" $.root | upper) $probe.scheme)) }}
 {{- if eq $name "livenessProbe" }}
 {{- /* also sees that a Secret changed, so it is a command */}}
-{{- $url := printf "%s://127.0.0.1:%v%s" (lower (default "HTTP" $probe.scheme)) $.root.Values.ports.apiServer $path }}
+{{- $url := printf "%s://127.0.0.1:%v%s" (lower (default (include "airflow.api.scheme" $.root | upper) $probe.scheme)) $.root.Values.ports.apiServer $path }}
 {{- $get = dict "exec" (dict "command" (list "python" "/opt/airspark/heartbeat.py" "api-server" "--url" $url)) }}
 {{- end }}
 {{ $name }}:

@@ -14,7 +14,7 @@ The Secrets that the bootstrap Job makes or checks.
 {{- with include "airflow.database.ca" (dict "root" . "sslmode" $connection.sslmode) }}
 {{- $_ := set $url "sslrootcert" . }}
 {{- end }}
-{{- if .Values.pgbouncer.enabled }}
+{{- if include "airflow.database.madeDirect" . }}
 {{- $bouncer := merge (dict "host" (printf "%s-pgbouncer.%s.svc" (include "airflow.fullname" .) .Release.Namespace)
       "port" .Values.ports.pgbouncer "database" (printf "%s-metadata" .Release.Name) "sslmode" "prefer") (omit $url "sslrootcert") -}}
 {{- toJson (dict (include "airflow.secretKey.metadata" .) $bouncer "direct" $url) -}}
@@ -43,22 +43,22 @@ The Secrets that the bootstrap Job makes or checks.
 {{- $secrets = append $secrets (dict "name" $all.data.metadataConnection.passwordSecretName "brought" true "keys" (dict "password" $random)) -}}
 {{- end }}
 {{- $secrets = append $secrets (dict "name" (include "airflow.secretName.metadata" .) "brought" (not (empty $all.data.metadataSecretName))
-      "annotations" (default dict $all.data.metadataConnection.secretAnnotations)
+      "annotations" (include "common.map" (list (default dict $all.data.metadataConnection.secretAnnotations) .) | fromYaml)
       "keys" (include "airflow.bootstrap.databaseUrls" . | fromJson)) -}}
 {{- $secrets = append $secrets (dict "name" (include "airflow.secretName.fernet" .) "brought" (not (empty $all.fernetKeySecretName))
-      "generation" $all.rotation.fernetKey "annotations" (default dict $all.fernetKeySecretAnnotations) "keys" (dict "fernet-key" (dict "kind" "fernet"))) -}}
+      "generation" $all.rotation.fernetKey "annotations" (include "common.map" (list (default dict $all.fernetKeySecretAnnotations) .) | fromYaml) "keys" (dict "fernet-key" (dict "kind" "fernet"))) -}}
 {{- if $all.jwtKeyPair.enabled }}
 {{- $name := include "airflow.secretName.jwtKeys" . -}}
 {{- $secrets = append $secrets (dict "name" $name "brought" (not (empty $all.jwtKeyPair.secretName)) "generation" $all.rotation.jwtSecret
-      "annotations" (default dict $all.jwtSecretAnnotations)
+      "annotations" (include "common.map" (list (default dict $all.jwtSecretAnnotations) .) | fromYaml)
       "keys" (dict "private-key.pem" (dict "kind" "rsaPrivateKey") "jwks.json" (dict "kind" "jwks" "from" $name "key" "private-key.pem"))) -}}
 {{- else }}
 {{- $secrets = append $secrets (dict "name" (include "airflow.secretName.jwt" .) "brought" (not (empty $all.jwtSecretName))
-      "generation" $all.rotation.jwtSecret "annotations" (default dict $all.jwtSecretAnnotations) "keys" (dict "jwt-secret" $random)) -}}
+      "generation" $all.rotation.jwtSecret "annotations" (include "common.map" (list (default dict $all.jwtSecretAnnotations) .) | fromYaml) "keys" (dict "jwt-secret" $random)) -}}
 {{- end }}
 {{- $secrets = append $secrets (dict "name" (include "airflow.secretName.api" .) "brought" (not (empty $all.apiSecretKeySecretName))
-      "generation" $all.rotation.apiSecretKey "annotations" (default dict $all.apiSecretAnnotations) "keys" (dict "api-secret-key" $random)) -}}
-{{- if and $all.createUserJob.enabled (ne $all.auth.manager "simple") }}
+      "generation" $all.rotation.apiSecretKey "annotations" (include "common.map" (list (default dict $all.apiSecretAnnotations) .) | fromYaml) "keys" (dict "api-secret-key" $random)) -}}
+{{- if and $all.createUserJob.enabled (include "airflow.auth.users" .) }}
 {{- $secrets = append $secrets (dict "name" (include "airflow.secretName.admin" .) "brought" (not (empty $all.createUserJob.existingSecret))
       "generation" $all.rotation.adminPassword
       "keys" (dict "username" (dict "kind" "text" "value" $all.createUserJob.defaultUser.username) "password" $random)) -}}

@@ -6,6 +6,7 @@ Task pods.
   airflow.taskBasics            command, security context, resources of a task's container (dict root, values)
   airflow.taskSecrets           secrets that task pods get; none unless they write logs to a search index
   airflow.podTemplates          pod templates by file name                                 config
+  airflow.ownPodTemplate        the text of `podTemplate` with the labels of task pods     podTemplates
   airflow.podTemplatesVolume    volume with all pod templates                              scheduler
 */}}
 
@@ -22,7 +23,7 @@ Task pods.
 {{- /* The executor sets the arguments, so there are none here. */}}
 {{- define "airflow.taskBasics" -}}
 {{- with .values.command }}
-command: {{ tpl (toJson .) $.root }}
+command: {{ include "common.json" (list . $.root) }}
 {{- end }}
 securityContext:
   {{- include "airflow.containerSecurityContext" . | nindent 2 }}
@@ -30,19 +31,19 @@ resources:
   {{- toYaml .values.resources | nindent 2 }}
 {{- with .values.containerLifecycleHooks | default .root.Values.containerLifecycleHooks }}
 lifecycle:
-  {{- tpl (toYaml .) $.root | nindent 2 }}
+  {{- include "common.yaml" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- end -}}
 
 {{- define "airflow.taskSecrets" -}}
-{{- $writes := or (eq (toString (dig "elasticsearch" "write_to_es" "False" .Values.config)) "True") (eq (toString (dig "opensearch" "write_to_os" "False" .Values.config)) "True") -}}
-{{- toYaml ($writes | ternary (list "elasticsearch" "opensearch") list) -}}
+{{- $writes := or (include "airflow.setting.on" (dict "root" . "section" "elasticsearch" "key" "write_to_es")) (include "airflow.setting.on" (dict "root" . "section" "opensearch" "key" "write_to_os")) -}}
+{{- toYaml (empty $writes | ternary list (list "elasticsearch" "opensearch")) -}}
 {{- end -}}
 
 {{- define "airflow.podTemplates" -}}
 pod_template_file.yaml: |
   {{- if .Values.podTemplate }}
-  {{- tpl .Values.podTemplate . | trim | nindent 2 }}
+  {{- include "airflow.ownPodTemplate" . | trim | nindent 2 }}
   {{- else }}
   {{- include "airflow.podTemplate" (dict "root" . "name" "") | trim | nindent 2 }}
   {{- end }}
@@ -54,13 +55,29 @@ pod_template_file.yaml: |
 {{- end }}
 {{- end -}}
 
+{{- /* Network policies know task pods by three labels, which a template of the user's gets too. */}}
+{{- define "airflow.ownPodTemplate" -}}
+{{- $text := tpl .Values.podTemplate . -}}
+{{- $pod := fromYaml $text -}}
+{{- $metadata := default dict $pod.metadata -}}
+{{- $labels := include "airflow.selectorLabels" (dict "root" . "component" "worker") | fromYaml -}}
+{{- $wanted := mergeOverwrite (dict) (default dict $metadata.labels) $labels -}}
+{{- if or $pod.Error (eq (toJson $wanted) (toJson $metadata.labels)) -}}
+{{ $text }}
+{{- else -}}
+{{ mergeOverwrite (dict) $pod (dict "metadata" (mergeOverwrite (dict) $metadata (dict "labels" $wanted))) | toYaml }}
+{{- end -}}
+{{- end -}}
+
 {{- define "airflow.podTemplate" -}}
 {{- $scope := merge (dict "PodTemplateName" .name "Template" .root.Template) .root -}}
-{{- tpl (.root.Files.Get "files/pod-template-file.kubernetes-helm-yaml") $scope -}}
+{{- $pod := tpl (.root.Files.Get "files/pod-template-file.kubernetes-helm-yaml") $scope | fromYaml -}}
+{{- with $pod.Error }}{{ fail (printf "\n\nworkers: a text of the task pod's values is not valid YAML: %s\n" .) }}{{ end -}}
+{{- toYaml (set $pod "spec" (toYaml $pod.spec | include "common.pod" | fromYaml)) -}}
 {{- end -}}
 
 {{- define "airflow.podTemplatesVolume" -}}
-- name: pod-templates
+- name: chart/pod-templates
   configMap:
     name: {{ include "airflow.fullname" . }}-pod-templates
 {{- end -}}

@@ -42,14 +42,14 @@ Keys that sign tokens, where a key pair takes the place of the shared secret; an
 {{- define "airflow.jwtKeysMount" -}}
 {{- $mounts := list -}}
 {{- if .Values.jwtKeyPair.enabled }}
-{{- $mounts = list (dict "name" "jwt-keys" "mountPath" "/etc/airspark/jwt" "readOnly" true) }}
+{{- $mounts = list (dict "name" "chart/jwt-keys" "mountPath" "/etc/airspark/jwt" "readOnly" true) }}
 {{- end }}
 {{- toYaml $mounts }}
 {{- end -}}
 
 {{- define "airflow.jwtKeysVolume" -}}
 {{- if .Values.jwtKeyPair.enabled }}
-- name: jwt-keys
+- name: chart/jwt-keys
   secret:
     secretName: {{ include "airflow.secretName.jwtKeys" . }}
     defaultMode: 0440

@@ -2,38 +2,24 @@
 Refusal of values that the schema cannot explain. Each check gives lines, one sentence a line: the key, what is wrong
 with it and what to do. templates/validate.yaml says all of them at once.
 
-  airflow.validate.asks        whether a value asks for something, or is off or harmless   (dict value, harmless)
   airflow.validate.refused     keys of what this chart does not have                        validate
+  airflow.validate.unknown     keys at the top that look like a misspelt one                validate
   airflow.validate.names       names that Kubernetes would not take                         validate
   airflow.validate.versions    executor and version of Airflow                              validate
   airflow.validate.replicas    numbers of pods                                              validate
   airflow.validate.ports       ports of one pod                                             validate
 */}}
 
-{{- define "airflow.validate.asks" -}}
-{{- if kindIs "map" .value }}
-{{- if dig "enabled" true .value }}
-{{- range $key, $value := .value }}
-{{- include "airflow.validate.asks" (dict "value" $value "harmless" (kindIs "map" $.harmless | ternary (get (kindIs "map" $.harmless | ternary $.harmless dict) $key) nil)) }}
+{{- define "airflow.validate.refused" -}}
+{{- range include "airflow.keys.given" (dict "root" . "file" "files/refused-keys.yaml") | fromJsonArray }}
+{{ . }}
 {{- end }}
-{{- end }}
-{{- else if and .value (ne (toJson .value) (toJson .harmless)) }}yes{{ end -}}
 {{- end -}}
 
-{{- define "airflow.validate.refused" -}}
-{{- range $group := .Files.Get "files/refused-keys.yaml" | fromYamlArray }}
-{{- $given := list }}
-{{- range $path := $group.keys }}
-{{- $value := $.Values }}
-{{- range splitList "." $path }}
-{{- $value = kindIs "map" $value | ternary (get (kindIs "map" $value | ternary $value dict) .) nil }}
-{{- end }}
-{{- if include "airflow.validate.asks" (dict "value" $value "harmless" (get (default dict $group.harmless) $path)) }}
-{{- $given = append $given $path }}
-{{- end }}
-{{- end }}
-{{- with $given }}
-{{ join ", " . }}: {{ $group.say }}
+{{- define "airflow.validate.unknown" -}}
+{{- range include "airflow.keys.unknown" . | fromJsonArray }}
+{{- with include "airflow.keys.misspelt" (dict "root" $ "key" .) }}
+{{ . }}
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -62,20 +62,30 @@ dagProcessor.dagBundleConfigList: the bundle of `dags.gitSync` takes its place; 
 
 {{- define "airflow.validate.access" -}}
 {{- $service := .Values.apiServer.service.type -}}
-{{- if eq .Values.auth.manager "simple" }}
+{{- $auth := include "airflow.auth" . }}
+{{- $class := include "airflow.setting" (dict "root" . "section" "core" "key" "auth_manager") | fromJson }}
+{{- $key := $class.where | default "auth.manager" }}
+{{- $everybody := include "airflow.setting.on" (dict "root" . "section" "core" "key" "simple_auth_manager_all_admins" "default" "True") }}
+{{- if eq $auth "simple" }}
 {{- $doors := list }}
 {{- if or .Values.ingress.enabled .Values.ingress.apiServer.enabled }}{{ $doors = append $doors "ingress.apiServer.enabled" }}{{ end }}
 {{- if .Values.apiServer.httpRoute.enabled }}{{ $doors = append $doors "apiServer.httpRoute.enabled" }}{{ end }}
 {{- if eq $service "LoadBalancer" }}{{ $doors = append $doors "apiServer.service.type: LoadBalancer" }}{{ end }}
-{{- with $doors }}
-auth.manager: `simple` makes everybody an administrator without a login, and {{ join ", " . }} opens it to the network; set `fab` or `oidc`
+{{- with empty $everybody | ternary list $doors }}
+{{ $key }}: `simple` makes everybody an administrator without a login, and {{ join ", " . }} opens it to the network; set `fab` or `oidc`
 {{- end }}
 {{- range $key := list "users" "roles" }}
 {{- if get $.Values $key }}
 {{ $key }}: there are none with `auth.manager: simple`, which knows no login; set `fab`, or remove them
 {{- end }}
 {{- end }}
-{{- else if eq .Values.auth.manager "oidc" }}
+{{- else if eq $auth "other" }}
+{{- range $list := list "users" "roles" }}
+{{- if get $.Values $list }}
+{{ $list }}: the FAB auth manager alone keeps them in the database, and {{ $key }} is {{ $class.value | default "in a Secret" }}; remove them, or remove that
+{{- end }}
+{{- end }}
+{{- else if eq $auth "oidc" }}
 {{- $missing := list }}
 {{- range $key := list "issuer" "clientId" "clientSecretName" }}
 {{- if not (get $.Values.auth.oidc $key) }}{{ $missing = append $missing (printf "auth.oidc.%s" $key) }}{{ end }}
@@ -104,7 +114,7 @@ data.metadataSecretName: the database is not the chart's, and no Secret opens it
 {{- if and $all.jwtKeyPair.enabled $all.jwtSecretName }}
 jwtSecretName: tokens are signed by a shared secret or by a key pair, not by both; remove this, or switch `jwtKeyPair.enabled` off
 {{- end }}
-{{- $login := and $all.createUserJob.enabled (ne $all.auth.manager "simple") -}}
+{{- $login := and $all.createUserJob.enabled (include "airflow.auth.users" .) -}}
 {{- $brought := dict
   "data.metadataSecretName" $all.data.metadataSecretName
   "fernetKeySecretName" $all.fernetKeySecretName

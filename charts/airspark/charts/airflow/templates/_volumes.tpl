@@ -6,35 +6,38 @@ Volumes and their mounts.
   airflow.configVolumes    their volumes                                                        Airflow pods
   airflow.logs.remote      whether task logs are sent away                                      validate, notes
   airflow.logs.claimed     whether task logs are on a claim                                     pods, claim
+  airflow.logs.accessMode  access mode of the claim for task logs                               claim, notes
   airflow.logs.several     keys of components with several pods that mount it, as JSON          validate, claim
   airflow.logsMount        task logs                                                            containers
   airflow.logsVolume       claim or emptyDir                                                    pods
-  airflow.dagsMount        DAG files on a claim                                                 DAG processor, tasks
-  airflow.dagsVolume       the claim                                                            DAG processor, tasks
+  airflow.dagsMount        DAG files on a claim                                     DAG processor, triggerer, tasks
+  airflow.dagsVolume       the claim                                                DAG processor, triggerer, tasks
+  airflow.claimMounts      claims of `mounts` that a component asks for, as a list              components (dict root, values)
+  airflow.claimVolumes     their volumes                                                        components (dict root, values)
 */}}
 
 {{- define "airflow.configMounts" -}}
-- name: config
+- name: chart/config
   mountPath: {{ .Values.airflowHome }}/airflow.cfg
   subPath: airflow.cfg
   readOnly: true
-- name: {{ empty .Values.apiServer.apiServerConfigConfigMapName | ternary "config" "webserver-config" }}
+- name: {{ empty .Values.apiServer.apiServerConfigConfigMapName | ternary "chart/config" "chart/webserver-config" }}
   mountPath: {{ .Values.airflowHome }}/webserver_config.py
   subPath: webserver_config.py
   readOnly: true
 {{- if .Values.airflowLocalSettings }}
-- name: config
+- name: chart/config
   mountPath: {{ .Values.airflowHome }}/config/airflow_local_settings.py
   subPath: airflow_local_settings.py
   readOnly: true
 {{- end }}
 {{- if include "airflow.knownHosts" . }}
-- name: config
+- name: chart/config
   mountPath: {{ include "airflow.knownHosts" . }}
   subPath: known_hosts
   readOnly: true
 {{- end }}
-- name: tmp
+- name: chart/tmp
   mountPath: /tmp
 {{- end -}}
 
@@ -43,18 +46,18 @@ Volumes and their mounts.
 {{- end -}}
 
 {{- define "airflow.configVolumes" -}}
-- name: config
+- name: chart/config
   configMap:
     name: {{ include "airflow.fullname" . }}-config
 {{- with .Values.apiServer.apiServerConfigConfigMapName }}
-- name: webserver-config
+- name: chart/webserver-config
   configMap:
     name: {{ tpl . $ }}
 {{- end }}
-- name: scripts
+- name: chart/scripts
   configMap:
     name: {{ include "airflow.fullname" . }}-scripts
-- name: tmp
+- name: chart/tmp
   emptyDir: {}
 {{- with include "airflow.database.caVolume" . | trim }}
 {{ . }}
@@ -62,13 +65,18 @@ Volumes and their mounts.
 {{- end -}}
 
 {{- define "airflow.logs.remote" -}}
-{{- $config := get (default dict .Values.config.logging) "remote_logging" | default "" -}}
-{{- $env := contains "AIRFLOW__LOGGING__REMOTE_LOGGING" (print (toJson .Values.env) .Values.extraEnv) -}}
-{{- if or .Values.logs.remote.enabled .Values.elasticsearch.enabled .Values.opensearch.enabled $env (eq (tpl (toString $config) . | lower) "true") }}yes{{ end -}}
+{{- $own := or .Values.logs.remote.enabled .Values.elasticsearch.enabled .Values.opensearch.enabled | ternary "True" "False" -}}
+{{- include "airflow.setting.on" (dict "root" . "section" "logging" "key" "remote_logging" "default" $own) -}}
 {{- end -}}
 
 {{- define "airflow.logs.claimed" -}}
 {{- if eq (toString .Values.logs.persistence.enabled) (include "airflow.logs.remote" . | empty | ternary "auto" "true") "true" }}yes{{ end -}}
+{{- end -}}
+
+{{- /* As the official chart's, where the claim is asked for; one that nobody asked for binds on any cluster. */}}
+{{- define "airflow.logs.accessMode" -}}
+{{- $asked := or (eq (toString .Values.logs.persistence.enabled) "true") (include "airflow.logs.several" . | fromJsonArray) -}}
+{{- .Values.logs.persistence.accessMode | default (empty $asked | ternary "ReadWriteOnce" "ReadWriteMany") -}}
 {{- end -}}
 
 {{- define "airflow.logs.several" -}}
@@ -83,7 +91,7 @@ Volumes and their mounts.
 {{- end -}}
 
 {{- define "airflow.logsVolume" -}}
-- name: logs
+- name: chart/logs
   {{- if include "airflow.logs.claimed" . }}
   persistentVolumeClaim:
     claimName: {{ include "airflow.claimName.logs" . }}
@@ -93,7 +101,7 @@ Volumes and their mounts.
 {{- end -}}
 
 {{- define "airflow.logsMount" -}}
-name: logs
+name: chart/logs
 mountPath: {{ .Values.airflowHome }}/logs
 {{- with .Values.logs.persistence.subPath }}
 subPath: {{ . }}
@@ -102,7 +110,7 @@ subPath: {{ . }}
 
 {{- define "airflow.dagsMount" -}}
 {{- if .Values.dags.persistence.enabled }}
-name: dags
+name: chart/dags
 mountPath: {{ default (printf "%s/dags" .Values.airflowHome) .Values.dags.mountPath }}
 readOnly: true
 {{- with .Values.dags.persistence.subPath }}
@@ -113,8 +121,30 @@ subPath: {{ . }}
 
 {{- define "airflow.dagsVolume" -}}
 {{- if .Values.dags.persistence.enabled }}
-- name: dags
+- name: chart/dags
   persistentVolumeClaim:
     claimName: {{ include "airflow.claimName.dags" . }}
+{{- end }}
+{{- end -}}
+
+{{- define "airflow.claimMounts" -}}
+{{- range $name, $mode := .values.mounts }}
+{{- if and $mode (include "airflow.mountClaim" (dict "root" $.root "name" $name)) }}
+- name: chart/{{ $name }}
+  mountPath: {{ (get $.root.Values.mounts $name).mountPath }}
+  {{- if eq $mode "ReadOnly" }}
+  readOnly: true
+  {{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "airflow.claimVolumes" -}}
+{{- range $name, $mode := .values.mounts }}
+{{- with and $mode (include "airflow.mountClaim" (dict "root" $.root "name" $name)) }}
+- name: chart/{{ $name }}
+  persistentVolumeClaim:
+    claimName: {{ . }}
+{{- end }}
 {{- end }}
 {{- end -}}

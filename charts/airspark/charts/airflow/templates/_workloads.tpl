@@ -14,17 +14,17 @@ labels:
   {{- include "airflow.labels" . | nindent 2 }}
 {{- with .values.annotations }}
 annotations:
-  {{- tpl (toYaml .) $.root | nindent 2 }}
+  {{- include "common.map" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- end -}}
 
 {{- define "airflow.revisionHistoryLimit" -}}
-{{- kindIs "invalid" .values.revisionHistoryLimit | ternary .root.Values.revisionHistoryLimit .values.revisionHistoryLimit -}}
+{{- kindIs "invalid" .values.revisionHistoryLimit | ternary .root.Values.revisionHistoryLimit .values.revisionHistoryLimit | int64 -}}
 {{- end -}}
 
 {{- define "airflow.deploymentSettings" -}}
 {{- if not (or (dig "hpa" "enabled" false .values) (default dict .values.keda).enabled) }}
-replicas: {{ .values.replicas }}
+replicas: {{ int64 .values.replicas }}
 {{- end }}
 revisionHistoryLimit: {{ include "airflow.revisionHistoryLimit" . }}
 # The old pod serves until the new one is ready, and so for as long as a migration fails.

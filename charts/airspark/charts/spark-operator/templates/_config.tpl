@@ -19,11 +19,14 @@
   "port" $controller.containerPort
   "maxTrackedExecutorPerApp" $controller.maxTrackedExecutorPerApp
   "missedRunDeadlineSeconds" $controller.missedRunDeadlineSeconds
+  "driverStartTimeoutSeconds" $controller.driverStartTimeoutSeconds
+  "maxRetryIntervalSeconds" $controller.maxRetryIntervalSeconds
+  "retryResetSeconds" $controller.retryResetSeconds
   "log" (dict "level" $controller.logLevel "format" (eq $controller.logEncoder "console" | ternary "plain" "json"))
   "defaults" (dict
     "serviceAccount" (include "sparkOperator.driverAccount" .)
     "image" (tpl (default (printf "airspark/spark:%s" .Chart.AppVersion) $defaults.image) .)
-    "sparkConf" $defaults.sparkConf
+    "sparkConf" (include "sparkOperator.sparkConf" . | fromJson)
     "podSecurityContext" $defaults.podSecurityContext
     "containerSecurityContext" $defaults.containerSecurityContext
     "clusterDomain" $defaults.clusterDomain

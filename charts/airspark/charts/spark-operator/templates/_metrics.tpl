@@ -14,10 +14,10 @@ Metrics.
 {{- define "sparkOperator.metrics.metadata" -}}
 name: {{ include "sparkOperator.fullname" .root }}-{{ .name }}
 labels:
-  {{- mergeOverwrite (include "sparkOperator.labels" .root | fromYaml) .values.labels | toYaml | nindent 2 }}
+  {{- include "common.map" (list (mergeOverwrite (include "sparkOperator.labels" .root | fromYaml) .values.labels) .root) | nindent 2 }}
 {{- with .values.annotations }}
 annotations:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.map" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- end -}}
 
@@ -26,7 +26,7 @@ annotations:
 {{- $text := .Files.Get "files/alerts.yaml" -}}
 {{- $known := dict "selector" (include "sparkOperator.metrics.selector" .) "namespace" .Release.Namespace "fullname" (include "sparkOperator.fullname" .) -}}
 {{- range $name, $value := mergeOverwrite (fromYaml $text).thresholds $values.thresholds $known }}
-{{- $text = replace (printf "$(%s)" $name) (toString $value) $text }}
+{{- $text = replace (printf "$(%s)" $name) (include "common.text" $value) $text }}
 {{- end }}
 {{- $rules := list -}}
 {{- range (fromYaml $text).rules }}

@@ -24,20 +24,17 @@ release: {{ .Release.Name }}
 {{- end -}}
 
 {{- define "sparkOperator.podLabels" -}}
-{{ include "sparkOperator.selectorLabels" . }}
-app.kubernetes.io/name: {{ default "spark-operator" .Values.nameOverride }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: spark-operator
-app.kubernetes.io/part-of: airspark
-{{- with .Values.labels }}
-{{ toYaml . }}
-{{- end }}
+{{- $chart := dict
+  "app.kubernetes.io/name" (default "spark-operator" .Values.nameOverride)
+  "app.kubernetes.io/instance" .Release.Name
+  "app.kubernetes.io/component" "spark-operator"
+  "app.kubernetes.io/part-of" "airspark" -}}
+{{- include "common.map" (list (mergeOverwrite $chart .Values.labels (include "sparkOperator.selectorLabels" . | fromYaml)) .) -}}
 {{- end -}}
 
 {{- define "sparkOperator.labels" -}}
-{{ include "sparkOperator.podLabels" . }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- $object := dict "app.kubernetes.io/managed-by" .Release.Service "app.kubernetes.io/version" .Chart.AppVersion -}}
+{{- include "common.map" (list (mergeOverwrite $object (include "sparkOperator.podLabels" . | fromYaml)) .) -}}
 {{- end -}}
 
 {{- define "sparkOperator.image" -}}

@@ -8,17 +8,16 @@ Parts of the controller's pod.
 
 {{- define "sparkOperator.podMetadata" -}}
 labels:
-  {{- include "sparkOperator.podLabels" . | nindent 2 }}
-  {{- with .Values.controller.podLabels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- $own := include "sparkOperator.selectorLabels" . | fromYaml }}
+  {{- $labels := mergeOverwrite (include "sparkOperator.podLabels" . | fromYaml) .Values.controller.podLabels $own }}
+  {{- include "common.map" (list $labels .) | nindent 2 }}
 {{- $annotations := merge (dict) .Values.controller.podAnnotations }}
-{{- with .Values.global.imageRevision }}
-{{- $_ := set $annotations "airspark.io/image-revision" (toString .) }}
+{{- with include "sparkOperator.imageRevision" . }}
+{{- $_ := set $annotations "airspark.io/image-revision" . }}
 {{- end }}
 {{- $_ := set $annotations "checksum/settings" (include "sparkOperator.settings" . | sha256sum) }}
 annotations:
-  {{- toYaml $annotations | nindent 2 }}
+  {{- include "common.map" (list $annotations $) | nindent 2 }}
 {{- end -}}
 
 {{- define "sparkOperator.podSpec" -}}

@@ -64,7 +64,7 @@ metadata:
     {{- include "spark.labels" . | nindent 4 }}
   {{- with $ingress.annotations }}
   annotations:
-    {{- tpl (toYaml .) $root | nindent 4 }}
+    {{- include "common.map" (list . $root) | nindent 4 }}
   {{- end }}
 spec:
   {{- with $ingress.ingressClassName }}
@@ -105,10 +105,10 @@ metadata:
     {{- include "spark.labels" . | nindent 4 }}
 spec:
   parentRefs:
-    {{- tpl (toYaml $route.parentRefs) .root | nindent 4 }}
+    {{- include "common.yaml" (list $route.parentRefs .root) | nindent 4 }}
   {{- with $route.hostnames }}
   hostnames:
-    {{- tpl (toYaml .) $.root | nindent 4 }}
+    {{- include "common.yaml" (list . $.root) | nindent 4 }}
   {{- end }}
   rules:
     - backendRefs:

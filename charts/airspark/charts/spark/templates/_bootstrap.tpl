@@ -37,7 +37,7 @@ containers:
       - name: MASTER_UI
         value: http://{{ include "spark.fullname" . }}-spark-master:{{ .Values.master.containerPorts.http }}
       - name: DEFAULT_CORES
-        value: {{ get .Values.sparkConf "spark.deploy.defaultCores" | default "" | toString | quote }}
+        value: {{ get .Values.sparkConf "spark.deploy.defaultCores" | include "common.text" | quote }}
       - name: AUTHENTICATION
         value: {{ .Values.security.rpc.authenticationEnabled | quote }}
       {{- if include "spark.connect.enabled" . }}
@@ -51,19 +51,19 @@ containers:
       - name: LABELS
         value: {{ include "spark.selectorLabels" (dict "root" . "component" "spark-config") | fromYaml | toJson | quote }}
     volumeMounts:
-      - name: scripts
+      - name: chart/scripts
         mountPath: /opt/spark-conf
         readOnly: true
-      - name: tmp
+      - name: chart/tmp
         mountPath: /tmp
 volumes:
-  - name: scripts
+  - name: chart/scripts
     configMap:
       name: {{ include "spark.fullname" . }}-spark-bootstrap
-  - name: tmp
+  - name: chart/tmp
     emptyDir: {}
 {{- end -}}
 
 {{- define "spark.bootstrap.hash" -}}
-{{- printf "%s%s%s" (include "spark.bootstrap.podSpec" .) (.Files.Get "files/scripts/bootstrap.py") .Values.global.imageRevision | sha256sum | trunc 8 -}}
+{{- printf "%s%s%s" (include "spark.bootstrap.podSpec" .) (.Files.Get "files/scripts/bootstrap.py") (include "spark.imageRevision" .) | sha256sum | trunc 8 -}}
 {{- end -}}

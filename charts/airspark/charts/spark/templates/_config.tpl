@@ -10,7 +10,7 @@ Texts of configuration files.
 
 {{- define "spark.properties" -}}
 {{- range $key := keys .conf | sortAlpha }}
-{{ $key }} {{ tpl (toString (get $.conf $key)) $.root }}
+{{ $key }} {{ tpl (get $.conf $key | include "common.text") $.root }}
 {{- end }}
 {{- end -}}
 
@@ -51,6 +51,7 @@ Texts of configuration files.
 {{- if include "spark.history" . }}
 {{- $_ := set $conf "spark.master.ui.historyServerUrl" (include "spark.history.url" .) }}
 {{- end }}
+{{- $conf = merge $conf (include "spark.timeZoneConf" . | fromJson) }}
 {{- toJson (mergeOverwrite (include "spark.securityConf" . | fromJson) (include "spark.metrics.conf" . | fromJson) $conf .Values.sparkConf) -}}
 {{- end -}}
 

@@ -70,6 +70,7 @@ The Connect server.
   "spark.eventLog.enabled" true
   "spark.eventLog.rolling.enabled" true) }}
 {{- end }}
+{{- $conf = merge $conf (include "spark.timeZoneConf" . | fromJson) }}
 {{- toJson (mergeOverwrite (include "spark.securityConf" . | fromJson) (include "spark.metrics.conf" . | fromJson) $conf $connect.sparkConf) -}}
 {{- end -}}
 
@@ -118,7 +119,7 @@ backend plain
 frontend plain
   mode http
   bind abns@plain proto h2
-  http-request return status 200 hdr grpc-status 16 hdr grpc-message "this server wants TLS and a token: connect to sc://<host>:{{ $port }}/;use_ssl=true;token=<token>"
+  http-request return status 200 hdr grpc-status 16 hdr grpc-message "this server wants TLS and a token: connect to sc://<host>:{{ $port }}/;use_ssl=true with the token in SPARK_CONNECT_AUTHENTICATE_TOKEN"
 {{- end -}}
 
 {{- define "spark.connect.config" -}}

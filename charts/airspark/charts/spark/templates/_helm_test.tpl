@@ -23,7 +23,7 @@ The pod of `helm test`: a driver as Spark's user, and beside it a reader as Airf
 {{- $name := include "spark.fullname" . -}}
 - {name: CHECK_NAMESPACE, value: {{ .Release.Namespace }}}
 - {name: CHECK_RELEASE, value: {{ .Release.Name }}}
-- {name: CHECK_SECONDS, value: {{ .Values.helmTest.deadlineSeconds | quote }}}
+- {name: CHECK_SECONDS, value: {{ include "common.text" .Values.helmTest.deadlineSeconds | quote }}}
 - {name: CHECK_WORKERS, value: {{ include "spark.helmTest.workers" . | quote }}}
 - {name: CHECK_MASTER, value: {{ include "spark.masterUrl" . | quote }}}
 - {name: CHECK_MASTER_UI, value: "http://{{ $name }}-spark-master:{{ .Values.master.containerPorts.http }}"}

@@ -44,10 +44,10 @@ Metrics.
 {{- define "spark.metrics.metadata" -}}
 name: {{ include "spark.fullname" .root }}-{{ .name }}
 labels:
-  {{- mergeOverwrite (include "spark.labels" (dict "root" .root "component" "spark-metrics") | fromYaml) .values.labels | toYaml | nindent 2 }}
+  {{- include "common.map" (list (mergeOverwrite (include "spark.labels" (dict "root" .root "component" "spark-metrics") | fromYaml) .values.labels) .root) | nindent 2 }}
 {{- with .values.annotations }}
 annotations:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.map" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- end -}}
 
@@ -118,7 +118,7 @@ driver:
       "fullname" (include "spark.fullname" .) "workers" $workers
       "mine" (printf "namespace=%q,release=%q" .Release.Namespace .Release.Name) -}}
 {{- range $name, $value := mergeOverwrite (fromYaml $text).thresholds $values.thresholds $known }}
-{{- $text = replace (printf "$(%s)" $name) (toString $value) $text }}
+{{- $text = replace (printf "$(%s)" $name) (include "common.text" $value) $text }}
 {{- end }}
 {{- $off := concat (default list $values.disabled)
       (eq $workers "0" | ternary (list "SparkNoWorkers" "SparkWorkerLost") list)

@@ -3,8 +3,8 @@ Names, labels and what is read out of values in more than one place.
 
   spark.fullname           prefix of all names                                     every template
   spark.labels             labels of an object                                     every template   (dict root, component)
-  spark.podLabels          labels of a pod                                         pods             (dict root, component)
-  spark.selectorLabels     labels that select pods                                 workloads        (dict root, component)
+  spark.podLabels          labels of a pod                                         pods             (dict root, component, labels)
+  spark.selectorLabels     labels that select pods                                 workloads        (dict root, component, group)
   spark.image              image reference                                         pods
   spark.mountClaim         claim of a mount                                        pods             (dict root, name)
   spark.masterUrl          where drivers and workers register                      config, workers
@@ -23,23 +23,23 @@ Names, labels and what is read out of values in more than one place.
 tier: spark
 component: {{ .component }}
 release: {{ .root.Release.Name }}
-{{- end -}}
-
-{{- define "spark.podLabels" -}}
-{{ include "spark.selectorLabels" . }}
-app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
-app.kubernetes.io/component: {{ .component }}
-app.kubernetes.io/part-of: airspark
-{{- with .root.Values.labels }}
-{{ toYaml . }}
+{{- with .group }}
+airspark.io/worker-group: {{ . }}
 {{- end }}
 {{- end -}}
 
+{{- define "spark.podLabels" -}}
+{{- $chart := dict
+  "app.kubernetes.io/name" (default .root.Chart.Name .root.Values.nameOverride)
+  "app.kubernetes.io/instance" .root.Release.Name
+  "app.kubernetes.io/component" .component
+  "app.kubernetes.io/part-of" "airspark" -}}
+{{- include "common.map" (list (mergeOverwrite $chart .root.Values.labels (default dict .labels) (include "spark.selectorLabels" . | fromYaml)) .root) -}}
+{{- end -}}
+
 {{- define "spark.labels" -}}
-{{ include "spark.podLabels" . }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+{{- $object := dict "app.kubernetes.io/managed-by" .root.Release.Service "app.kubernetes.io/version" .root.Chart.AppVersion -}}
+{{- include "common.map" (list (mergeOverwrite $object (include "spark.podLabels" . | fromYaml)) .root) -}}
 {{- end -}}
 
 {{- define "spark.image" -}}

@@ -75,7 +75,7 @@ spec:
   {{- $rules := include "spark.network.rules" (merge (dict "inward" $inward) $) | trim }}
   {{- $arrow := $inward | ternary (printf "extraIngress --> %s" $.component) (printf "%s --> extraEgress" $.component) }}
   {{- range $inward | ternary $policy.extraIngress $policy.extraEgress }}
-  {{- $rules = printf "%s\n# %s\n%s" $rules $arrow (tpl (toYaml (list .)) $.root) | trim }}
+  {{- $rules = printf "%s\n# %s\n%s" $rules $arrow (include "common.yaml" (list (list .) $.root)) | trim }}
   {{- end }}
   {{- if $rules }}
   {{ $direction }}:

@@ -67,6 +67,9 @@ Finished applications, http://localhost:18080:
 {{- $said = append $said (printf "The pages of %s ask for no password: put something that does before them, for example by an annotation in `%s.annotations`." $component $key) }}
 {{- end }}
 {{- end }}
+{{- range splitList "\n" (include "spark.images.warnings" . | trim) }}
+{{- with trim . }}{{ $said = append $said . }}{{ end }}
+{{- end }}
 {{- range $said }}
   ! {{ . }}
 {{- end }}

@@ -5,27 +5,21 @@ Parts of pods.
   spark.podSpec                     account, security, scheduling               pods     (dict root, component, values)
   spark.container                   image, security, resources, probes, ports   pods     (dict root, component, values)
   spark.containerSecurityContext    restricted, read-only root                  pods
-  spark.env                         what every Spark process reads              pods     (dict root, component, values)
-  spark.mounts                      volumeMounts of configuration and claims    pods     (dict root, values, claims)
+  spark.env                         what every Spark process reads              pods     (dict root, component)
+  spark.mounts                      volumeMounts of configuration and claims    pods     (dict root, claims)
   spark.volumes                     volumes of the mounts                       pods     (dict root, values, claims)
 */}}
 
 {{- define "spark.podMetadata" -}}
 labels:
-  {{- include "spark.podLabels" . | nindent 2 }}
-  {{- with .group }}
-  airspark.io/worker-group: {{ . }}
-  {{- end }}
-  {{- with .values.podLabels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "spark.podLabels" (merge (dict "labels" .values.podLabels) .) | nindent 2 }}
 {{- $annotations := merge (dict) .values.podAnnotations .root.Values.podAnnotations }}
-{{- with .root.Values.global.imageRevision }}
-{{- $_ := set $annotations "airspark.io/image-revision" (toString .) }}
+{{- with include "spark.imageRevision" .root }}
+{{- $_ := set $annotations "airspark.io/image-revision" . }}
 {{- end }}
 {{- $_ := set $annotations "checksum/spark-config" (include (.config | default "spark.config") .root | sha256sum) }}
 annotations:
-  {{- toYaml $annotations | nindent 2 }}
+  {{- include "common.map" (list $annotations .root) | nindent 2 }}
 {{- end -}}
 
 {{- define "spark.podSpec" -}}
@@ -64,12 +58,12 @@ affinity:
 {{- with .values.topologySpreadConstraints | default .root.Values.topologySpreadConstraints }}
 topologySpreadConstraints:
   {{- range . }}
-  - {{- toYaml (merge (dict) . (dict "labelSelector" (dict "matchLabels" (include "spark.selectorLabels" $ | fromYaml)))) | nindent 4 }}
+  - {{- toYaml (merge (dict) . (dict "labelSelector" (dict "matchLabels" (include "spark.selectorLabels" (omit $ "group") | fromYaml)))) | nindent 4 }}
   {{- end }}
 {{- end }}
 {{- with .values.initContainers }}
 initContainers:
-  {{- tpl (toYaml .) $.root | nindent 2 }}
+  {{- include "common.yaml" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- end -}}
 
@@ -96,7 +90,7 @@ ports:
   {{- end }}
 {{- $answers := dict "httpGet" (dict "path" .health "port" "http") -}}
 {{- $useful := empty .ready | ternary $answers (dict "exec" (dict "command" (list
-      "bash" "/opt/spark-conf/ready.sh" (toString .values.containerPorts.http) .ready))) }}
+      "bash" "/opt/spark-conf/ready.sh" (include "common.text" .values.containerPorts.http) .ready))) }}
 livenessProbe:
   {{- include "spark.probe" (dict "root" .root "probe" .values.livenessProbe "check" $answers) | nindent 2 }}
 startupProbe:
@@ -125,42 +119,43 @@ readinessProbe:
       name: {{ include "spark.authSecret" .root }}
       key: rpc-authentication-secret
 {{- end }}
-{{- with .values.extraEnvVars }}
-{{ toYaml . }}
+{{- with include "spark.timeZone" .root }}
+- name: AIRSPARK_TIME_ZONE
+  value: {{ . }}
 {{- end }}
 {{- end -}}
 
 {{- define "spark.mounts" -}}
-- name: config
+- name: chart/config
   mountPath: /opt/spark-conf
   readOnly: true
-- name: tmp
+- name: chart/tmp
   mountPath: /tmp
 {{- range $name := .claims }}
 {{- if include "spark.mountClaim" (dict "root" $.root "name" $name) }}
-- name: {{ $name }}
+- name: chart/{{ $name }}
   mountPath: {{ (get $.root.Values.mounts $name).mountPath }}
+  {{- if eq $name "applications" }}
+  readOnly: true
+  {{- end }}
 {{- end }}
-{{- end }}
-{{- with .values.extraVolumeMounts }}
-{{ tpl (toYaml .) $.root }}
 {{- end }}
 {{- end -}}
 
 {{- define "spark.volumes" -}}
-- name: config
+- name: chart/config
   configMap:
     name: {{ include "spark.fullname" .root }}-{{ .configMap | default "spark-config" }}
-- name: tmp
+- name: chart/tmp
   emptyDir: {}
 {{- range $name := .claims }}
 {{- with include "spark.mountClaim" (dict "root" $.root "name" $name) }}
-- name: {{ $name }}
+- name: chart/{{ $name }}
   persistentVolumeClaim:
     claimName: {{ . }}
 {{- end }}
 {{- end }}
 {{- with .values.extraVolumes }}
-{{ tpl (toYaml .) $.root }}
+{{ include "common.yaml" (list . $.root) }}
 {{- end }}
 {{- end -}}

@@ -7,6 +7,9 @@ Refusal of values that the schema cannot explain: one sentence a line, the key f
 
 {{- define "spark.validate" -}}
 {{- include "spark.refused" . }}
+{{- include "spark.validate.reserved" . }}
+{{- include "spark.validate.timeZone" . }}
+{{- include "spark.validate.images" . }}
 {{- if and .Values.master.rest.enabled (not .Values.master.rest.jws.enabled) }}
 {{- if .Values.security.rpc.authenticationEnabled }}
 master.rest.enabled: Spark's submission server does not ask for the secret of spark.authenticate, so anybody who reaches port {{ .Values.master.containerPorts.rest }} could run code in the cluster; leave `master.rest.jws.enabled` on, or the server off

@@ -19,33 +19,81 @@ from airflow.utils.state import TaskInstanceState
 LOOK_SECONDS = 15.0
 # Waiting states of every start, which say nothing.
 ORDINARY = {"ContainerCreating", "PodInitializing", ""}
+# The container of the task itself, as the executor names it.
+TASK = "base"
+# Signals as exit codes: 128 and the signal's number.
+SIGNALS = {137: "was killed (SIGKILL)", 143: "was asked to stop (SIGTERM)"}
+LIMITS = {
+    "task": "`workers.kubernetes.resources.limits.memory` or ask for a larger pod template",
+    "init": "its limit under `workers.kubernetes.extraInitContainers`",
+    "side": "its limit under `workers.kubernetes.extraContainers`",
+}
+
+
+def _ended(container: dict[str, Any], kind: str, well: bool) -> str:
+    """Return how a container failed, or an empty text if it did not.
+
+    Args:
+        container: its status in the Kubernetes API.
+        kind: task, init or side.
+        well: whether the task's own container had ended with code 0.
+    """
+    ended = container.get("state", {}).get("terminated") or {}
+    after = ", after the task's own container had ended with code 0" if well else ""
+    if ended.get("reason") == "OOMKilled":
+        return (
+            f"container {container['name']} used more memory than its limit and was killed (OOMKilled){after}; "
+            f"raise {LIMITS[kind]}"
+        )
+    if code := ended.get("exitCode"):
+        why = ended.get("reason", "Error")
+        said = SIGNALS.get(code, "") if why == "Error" else ""
+        return f"container {container['name']} ended with code {code}: {said or why}{after}"
+    return ""
+
+
+def _disruption(status: dict[str, Any]) -> str:
+    """Return why Kubernetes itself ended a pod (eviction, preemption, a lost node, a deadline), or an empty text."""
+    if status.get("reason"):
+        return ": ".join(filter(None, [status["reason"], status.get("message")]))
+    for condition in status.get("conditions", []):
+        if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
+            return ": ".join(filter(None, [condition.get("reason", "DisruptionTarget"), condition.get("message")]))
+    return ""
 
 
 def reason(pod: dict[str, Any]) -> str:
     """Return in one sentence what keeps a pod from running or what ended it, or an empty text.
 
+    The task's own container decides before all others: a sidecar that Kubernetes stops afterwards ends with 143, which
+    is an effect. Only a disruption of the whole pod goes before an exit code, which is its effect in turn.
+
     Args:
         pod: a Pod as the Kubernetes API describes it (names in camel case).
     """
     status = pod.get("status", {})
-    containers = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
-    for container in containers:
+    started, running = status.get("initContainerStatuses", []), status.get("containerStatuses", [])
+    task = [container for container in running if container["name"] == TASK]
+    sides = [container for container in running if container["name"] != TASK]
+    ends = [container.get("state", {}).get("terminated") or {} for container in task]
+    if any(end.get("reason") == "OOMKilled" for end in ends):
+        return _ended(task[0], "task", well=False)
+    if why := _disruption(status):
+        return why
+    if why := next(filter(None, (_ended(container, "task", well=False) for container in task)), ""):
+        return why
+    for container in started + running:
         waiting = container.get("state", {}).get("waiting") or {}
         if waiting.get("reason", "") not in ORDINARY:
             return f"container {container['name']} waits: {waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
-    for container in containers:
-        ended = container.get("state", {}).get("terminated") or {}
-        if ended.get("reason") == "OOMKilled":
-            return (
-                f"container {container['name']} used more memory than its limit and was killed (OOMKilled); "
-                "raise `workers.kubernetes.resources.limits.memory` or ask for a larger pod template"
-            )
-        if ended.get("exitCode"):
-            return f"container {container['name']} ended with code {ended['exitCode']}: {ended.get('reason', 'Error')}"
+    well = any(end.get("exitCode") == 0 for end in ends)
+    for kind, containers in (("init", started), ("side", sides)):
+        if why := next(filter(None, (_ended(container, kind, well) for container in containers)), ""):
+            return why
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return f"no node takes it: {condition.get('message', '')}"
-    return ": ".join(filter(None, [status.get("reason"), status.get("message")]))
+    return str(status.get("message") or "")
 
 
 def refusal(error: Exception) -> str:

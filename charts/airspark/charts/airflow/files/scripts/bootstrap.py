@@ -19,12 +19,23 @@ from typing import Any
 import psycopg2
 from bootstrap_accounts import sync_accounts
 from bootstrap_objects import TABLE, rotate_fernet_key, sync_objects
-from bootstrap_preflight import check_providers, check_schema, check_server, open_database, release_lock, take_lock
+from bootstrap_preflight import (
+    check_airflow,
+    check_providers,
+    check_schema,
+    check_server,
+    check_time_zone,
+    open_database,
+    release_lock,
+    take_lock,
+)
 from bootstrap_settings import BootstrapError, load
 from metadata_database import LOCK_KEY, URL_VARIABLE, DatabaseError, reason
 
 # Airflow gives up its own lock after 1.8 s, with a stack trace.
 AIRFLOW_LOCK_KEY = 1
+# Where the Secret behind PgBouncer is the user's: the way past PgBouncer, if that Secret has one.
+POOLED, DIRECT = "AIRSPARK_POOLED", "AIRSPARK_DIRECT_CONNECTION"
 HOLDERS = """
     SELECT DISTINCT coalesce(nullif(application_name, ''), 'a session without a name'), pid, usename
     FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -39,7 +50,7 @@ def migrate(connection: Any, lock_seconds: float) -> None:
 
     Args:
         connection: to the metadata database.
-        lock_seconds: how long a step may wait for a table that another session has locked.
+        lock_seconds: how long a step may wait for a table that another session has locked; 0 sets no limit.
 
     Raises:
         BootstrapError: if the database refuses a step.
@@ -59,7 +70,8 @@ def migrate(connection: Any, lock_seconds: float) -> None:
             )
         raw.commit()
 
-    event.listen(Engine, "connect", prepare)
+    if lock_seconds:
+        event.listen(Engine, "connect", prepare)
     try:
         providers_configuration_loaded(db.upgradedb)()
     except DBAPIError as error:
@@ -73,7 +85,8 @@ def migrate(connection: Any, lock_seconds: float) -> None:
             f"the migration failed, and pods that run keep serving: {why}{holders(connection) if 'lock timeout' in why else ''}"
         ) from error
     finally:
-        event.remove(Engine, "connect", prepare)
+        if lock_seconds:
+            event.remove(Engine, "connect", prepare)
 
 
 def holders(connection: Any) -> str:
@@ -94,17 +107,27 @@ def bootstrap(settings: dict[str, Any]) -> None:
         BootstrapError: if something is in the way.
         DatabaseError: if the database's URL cannot be read.
     """
+    check_airflow()
+    check_time_zone(os.environ.get("AIRSPARK_TIME_ZONE", ""))
     check_providers(settings["providers"])
     lock_seconds = settings["lockDeadlineSeconds"]
-    with closing(open_database(os.environ[URL_VARIABLE], settings["databaseDeadlineSeconds"])) as connection:
+    pooled = POOLED in os.environ and not os.environ.get(DIRECT)
+    if os.environ.get(DIRECT):
+        os.environ[URL_VARIABLE] = os.environ[DIRECT]
+    url, seconds = os.environ[URL_VARIABLE], settings["databaseDeadlineSeconds"]
+    # A pooler by transaction hands sessions around, so there a lock belongs to a transaction of its own connection.
+    with closing(open_database(url, seconds)) as connection, closing(open_database(url, seconds)) as keeper:
+        keeper.autocommit = not pooled
         check_server(connection)
-        take_lock(connection, LOCK_KEY, "the bootstrap's lock", lock_seconds)
+        take_lock(keeper, LOCK_KEY, "the bootstrap's lock", lock_seconds)
         check_schema(connection, settings["migrate"])
         if settings["migrate"]:
             started = time.monotonic()
+            connection.autocommit = not pooled
             take_lock(connection, AIRFLOW_LOCK_KEY, "Airflow's migration lock", lock_seconds)
             release_lock(connection, AIRFLOW_LOCK_KEY)
-            migrate(connection, lock_seconds)
+            connection.autocommit = True
+            migrate(connection, 0 if pooled else lock_seconds)
             print(f"database: migrated in {time.monotonic() - started:.0f} s", flush=True)
         with connection.cursor() as cursor:
             cursor.execute(TABLE)

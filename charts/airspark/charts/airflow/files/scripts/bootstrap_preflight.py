@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg2
 from bootstrap_settings import BootstrapError
@@ -13,6 +15,8 @@ from metadata_database import DatabaseError, address, connect, pending, reason, 
 
 # Airflow 3.3 names 14 to 18 as tested; newer servers have always been compatible.
 OLDEST_SERVER = 14
+# Tokens of tasks in older ones expire while a pod is pending.
+OLDEST_AIRFLOW = (3, 2, 2)
 # A password may just be changing on the server's side; more patience than that only hides the mistake.
 REFUSED_SECONDS = 30
 HOLDER = """
@@ -23,6 +27,44 @@ HOLDER = """
       AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
       AND (classid::bigint << 32) + objid::bigint = %s
 """
+
+
+def check_time_zone(name: str) -> None:
+    """Refuse to go on if the image knows no time zone of that name: Helm checks it only where it has a list of zones.
+
+    Args:
+        name: what AIRSPARK_TIME_ZONE says; empty for UTC.
+
+    Raises:
+        BootstrapError: if there is no such zone.
+    """
+    try:
+        ZoneInfo(name or "UTC")
+    except (KeyError, ValueError, OSError) as error:
+        raise BootstrapError(
+            f"global.timeZone: {name!r} is not a time zone; write a name of the IANA time zone database, such as Europe/Berlin"
+        ) from error
+
+
+def check_airflow() -> None:
+    """Refuse an image whose Airflow this chart does not know, whatever its tag says.
+
+    Raises:
+        BootstrapError: if it is older than the oldest one.
+    """
+    for package in ("apache-airflow-core", "apache-airflow"):
+        try:
+            found = version(package)
+        except PackageNotFoundError:
+            continue
+        if tuple(int(part) for part in re.findall(r"\d+", found)[:3]) < OLDEST_AIRFLOW:
+            oldest = ".".join(map(str, OLDEST_AIRFLOW))
+            raise BootstrapError(
+                f"the Airflow image has Airflow {found}, and this chart runs {oldest} and newer;"
+                " set `images.airflow` to an image of a newer Airflow"
+            )
+        return
+    raise BootstrapError("the Airflow image has no Airflow; set `images.airflow` to an image of Airflow")
 
 
 def check_providers(providers: list[str | dict[str, str]]) -> None:
@@ -126,10 +168,10 @@ def check_schema(connection: Any, migrate: bool) -> None:
 
 
 def take_lock(connection: Any, key: int, what: str, deadline_seconds: float) -> None:
-    """Take an advisory lock for the connection's life, and say who is in the way.
+    """Take an advisory lock for the connection's life, or that of its transaction, and say who is in the way.
 
     Args:
-        connection: to the metadata database.
+        connection: to the metadata database; without `autocommit`, the lock belongs to its transaction.
         key: of the lock.
         what: the lock is called in messages.
         deadline_seconds: how long to wait for whoever holds it.
@@ -140,7 +182,7 @@ def take_lock(connection: Any, key: int, what: str, deadline_seconds: float) -> 
     deadline, said = time.monotonic() + deadline_seconds, ""
     with connection.cursor() as cursor:
         while True:
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
+            cursor.execute(f"SELECT pg_try_advisory_{'' if connection.autocommit else 'xact_'}lock(%s)", [key])
             if cursor.fetchone()[0]:
                 return
             cursor.execute(HOLDER, [key])
@@ -158,6 +200,9 @@ def take_lock(connection: Any, key: int, what: str, deadline_seconds: float) -> 
 
 
 def release_lock(connection: Any, key: int) -> None:
-    """Give an advisory lock back."""
+    """Give an advisory lock back, with the transaction if it belongs to one."""
+    if not connection.autocommit:
+        connection.rollback()
+        return
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock(%s)", [key])

@@ -69,9 +69,13 @@ def call(method: str, path: str, body: dict[str, Any] | None = None) -> tuple[in
         return answer.status, {"message": f"{answer.status} {answer.reason}, {text[:200]}"}
 
 
-def new_secret() -> str:
-    """A secret of 256 bits, in the letters that a JWS key may have."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+def new_secret(key: str) -> str:
+    """A secret of 256 bits, in letters that its key may have: a JWS key is base64, and a token may stand in an address as it is.
+
+    Args:
+        key: of the Secret.
+    """
+    return secrets.token_hex(32) if key == "connect-token" else base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
 def fingerprint(secret: str) -> str:
@@ -151,8 +155,12 @@ def ensure_shared_secret(metadata: dict[str, Any]) -> dict[str, str]:
     if not keys:
         return {}
     brought = os.environ["BROUGHT"] == "1"
-    new = None if brought else {"type": "Opaque", "stringData": {key: new_secret() for key in KEYS}}
-    return ensure_secret(os.environ["SECRET"], keys, new, "security.passwordsSecretName", metadata)
+    new = None if brought else {"type": "Opaque", "stringData": {key: new_secret(key) for key in KEYS}}
+    held = ensure_secret(os.environ["SECRET"], keys, new, "security.passwordsSecretName", metadata)
+    if "/" in held.get("connect-token", ""):
+        print(f"Secret {os.environ['SECRET']}: its connect-token has a /, which Airflow's connection puts into an address that "
+              "PySpark refuses; use letters and digits, for example of openssl rand -hex 32", file=sys.stderr)  # fmt: skip
+    return held
 
 
 def grpc_roots(metadata: dict[str, Any]) -> str | None:

@@ -1,0 +1,11 @@
+{{/*
+  sparkOperator.imageRevision    of the chart's image, or nothing; a pod is replaced when it changed under the same tag    pods
+*/}}
+
+{{- define "sparkOperator.imageRevision" -}}
+{{- $given := list -}}
+{{- range list .Values.global.imageRevision .Values.global.imageRevisions.operator }}
+{{- with . }}{{ $given = append $given (include "common.text" .) }}{{ end }}
+{{- end }}
+{{- join "-" $given -}}
+{{- end -}}
