@@ -1,0 +1,1 @@
+"""From a values file of the official Airflow chart to one of charts/airspark."""

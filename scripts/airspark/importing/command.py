@@ -1,0 +1,65 @@
+"""`make import-values`: read an official values file, write one of Airspark, and print what became of each key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airspark import tools
+from airspark.console import out as screen
+from airspark.console import say
+from airspark.importing import report
+from airspark.importing.translate import translate
+from airspark.importing.work import DROPPED, KEPT, SECRET
+from airspark.project import Failure, kubeconfig
+from airspark.values import check
+from airspark.values.reading import read
+
+EXAMPLE = "for example: make import-values FILE=official.yaml OUT=my-values.yaml"
+
+
+def run(file: str, out: Path, force: bool) -> int:
+    """Translate a file, write the result and say what is left to do.
+
+    Args:
+        file: name of the official values file.
+        out: where the new one goes.
+        force: whether what is there may be replaced.
+
+    Returns:
+        The exit code: 1 if the charts still refuse something, which only the user can decide.
+
+    Raises:
+        Failure: if the file cannot be read or translated, or something stands in the way of the result.
+    """
+    if not file:
+        raise Failure("FILE is missing", EXAMPLE)
+    origin = Path(file)
+    imported = translate(read(origin), file)
+    helm = tools.locate("helm")
+    left = check.problems({str(out): imported.values}, helm)
+    templates = ("its template does not work", "a template of the values does not work")
+    broken = [line.removeprefix("airflow.") for line in left if any(text in line for text in templates)]
+    if broken:
+        raise Failure(f"{file}: {broken[0]}", "correct the template, then call it again")
+    report.write(imported, origin, out, force)
+    screen.print(report.table(imported))
+    counts = {what: sum(row.what == what for row in imported.rows) for what in (KEPT, DROPPED, SECRET)}
+    screen.print(f"\n{out}: {counts[KEPT]} keys kept, {counts[DROPPED]} dropped, {len(imported.secrets)} Secrets to make.")
+    if imported.secrets:
+        folder = report.secrets_folder(out)
+        screen.print(f"Make the Secrets first; their contents are in {folder}, which only you can read. Then remove it.")
+        screen.print("They need the namespace: kubectl create namespace airspark; on kind, `make up` makes it, and", markup=False)
+        screen.print(f"kubectl reaches it after: export KUBECONFIG={kubeconfig()}", markup=False)
+        for secret in imported.secrets:
+            screen.print(report.command(secret, out), markup=False)
+    if left:
+        say(f"{len(left)} left for you to decide:")
+        for line in left:
+            say(f"  {line}")
+        return 1
+    if not helm:
+        say("Helm is not here, so the charts have not looked at the result yet; `make up` has them do it first.")
+    screen.print(
+        f"Next: make up VALUES={out}, or helm install airspark charts/airspark --namespace airspark --values {out}", markup=False
+    )
+    return 0

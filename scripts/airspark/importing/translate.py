@@ -1,0 +1,192 @@
+"""Translate a values file of the official Airflow chart: pure, without a file, a cluster or Helm."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import yaml
+from jsonschema import Draft7Validator
+
+from airspark.charts.schema import ignored_keys, refused_keys
+from airspark.importing import images, renames, source, texts
+from airspark.importing.work import CHANGED, DROPPED, KEPT, Imported, Work
+from airspark.project import ROOT, Failure
+from airspark.values import shape
+from airspark.values.reading import Values
+
+CHART = ROOT / "charts/airflow"
+EXECUTOR = "KubernetesExecutor"
+
+
+def translate(values: Values, name: str = "the file") -> Imported:
+    """Return values for charts/airspark, and what became of each key.
+
+    Args:
+        values: what a values file of the official chart says.
+        name: of the file, for messages.
+
+    Raises:
+        Failure: if it is not a values file of that chart, or a value has a wrong type.
+    """
+    given = source.official(values, name)
+    work = Work(given)
+    executor(work)
+    images.images(work)
+    renames.sidecar(work)
+    renames.keys(work)
+    renames.options(work)
+    texts.keys(work)
+    texts.brokers(work)
+    parts(work)
+    refused(work)
+    unknown(work, name)
+    notes = {
+        **_notes(),
+        "extraSecrets": "its content stands in the release, for all who may read that; better make the Secret yourself",
+    }
+    for path in leaves(work.values):
+        if not any(path == made or path.startswith((f"{made}.", f"{made}[")) for made in work.made):
+            work.say(path, KEPT, notes.get(path, ""))
+    order = list(given)
+    work.rows.sort(key=lambda row: _place(order, row.key))
+    return Imported({"airflow": work.values}, work.rows, work.secrets)
+
+
+def _place(order: list[str], key: str) -> int:
+    top = key.split(".")[0].split("[")[0]
+    return order.index(top) if top in order else len(order)
+
+
+def executor(work: Work) -> None:
+    """Have every task run as a pod, and say what that changes for one who came with Celery or the LocalExecutor."""
+    given = work.get("executor")
+    if given == EXECUTOR:
+        return
+    was = f"was {given}" if given else "the official chart's default is the CeleryExecutor"
+    work.change("executor", EXECUTOR, f"{was}; here each task is a pod")
+    if given is None or "Celery" in str(given):
+        renames.workers(work)
+        replicas, slots = work.get("workers.replicas"), work.get("config.celery.worker_concurrency") or 16
+        if replicas:
+            most = (
+                f"; {replicas} workers of {slots} tasks are `config.core.parallelism: {replicas * int(slots)}`"
+                if str(slots).isdigit()
+                else ""
+            )
+            work.drop("workers.replicas", f"task pods come and go with their tasks{most}")
+        if work.get("workers.resources"):
+            work.made.add("workers.resources")
+            work.say(
+                "workers.resources",
+                CHANGED,
+                "kept, and now of each task's pod, not of a worker with several tasks: make it smaller",
+            )
+
+
+def parts(work: Work) -> None:
+    """Have on what the official chart has on by default, and leave out what would be refused together."""
+    for path in ("statsd", "triggerer.persistence"):
+        part = work.get(path)
+        if isinstance(part, dict) and part and "enabled" not in part:
+            work.change(f"{path}.enabled", True, "on by default in the official chart, and off here")
+    remote = work.get("config.logging.remote_logging") or any(
+        work.get(f"{name}.enabled") for name in ("elasticsearch", "opensearch")
+    )
+    if work.get("logs.persistence.enabled") is False and str(remote).lower() != "true" and not work.get("logs.emptyDirConfig"):
+        work.drop("logs.persistence.enabled", "a task's log would be lost with its pod; the chart makes a claim")
+    if work.get("dags.gitSync.enabled") and work.get("dags.persistence.enabled"):
+        work.drop("dags.persistence", "Airflow's Git bundle needs no claim for the repository")
+    for name in ("scheduler", "apiServer", "dagProcessor"):
+        if work.get(f"{name}.enabled") is False:
+            work.drop(f"{name}.enabled", "Airflow 3 does not work without it")
+    if work.get("workers.kubernetes") == {}:
+        work.take("workers.kubernetes")
+
+
+def refused(work: Work) -> None:
+    """Leave out what the chart ignores or refuses, with its sentence."""
+    for sentences in (ignored_keys(CHART), refused_keys(CHART)):
+        for path, why in sentences.items():
+            value = work.get(path)
+            if value is None:
+                continue
+            if _asks(value):
+                work.drop(path, why)
+            else:
+                work.take(path)
+                work.say(path, DROPPED, "off, and not here")
+
+
+def _asks(value: Any) -> bool:
+    """Whether a value asks for something, as airflow.keys.asks has it."""
+    if isinstance(value, dict):
+        return value.get("enabled", True) is not False and any(_asks(child) for child in value.values())
+    return bool(value)
+
+
+def unknown(work: Work, name: str) -> None:
+    """Leave out keys that are not known, keep those of the user's own at the top, and end if a value has a wrong type.
+
+    Raises:
+        Failure: with every value that has a wrong type.
+    """
+    schema = shape.umbrella()["properties"]["airflow"]
+    known = schema["properties"]
+    for key in [key for key in work.values if key not in known and not key.startswith("x-")]:
+        close = difflib.get_close_matches(key.lower(), [other.lower() for other in known], n=1, cutoff=0.85)
+        used = f".Values.{key}" in str(work.values)
+        if close and not used:
+            named = next(other for other in known if other.lower() == close[0])
+            del work.values[key]
+            work.say(key, DROPPED, f"not a key of the official chart; did you mean `{named}`?")
+        elif isinstance(work.values[key], dict | list) or used:
+            work.made.add(key)
+            work.say(key, KEPT, "of your own" if used else "of your own; no template reads it")
+    wrong: list[str] = []
+    while errors := [
+        error for error in Draft7Validator(schema).iter_errors(work.values) if error.validator == "additionalProperties"
+    ]:
+        for error in errors:
+            path = [str(step) for step in error.absolute_path]
+            for extra in set(error.instance) - set(error.schema.get("properties", {})):
+                if any(isinstance(step, int) for step in error.absolute_path):
+                    wrong += shape.problems({"airflow": work.values})
+                    raise Failure(f"{name}: {wrong[0].removeprefix('airflow.')}", "correct it, then call it again")
+                close = difflib.get_close_matches(extra, list(error.schema.get("properties", {})), n=1, cutoff=0.75)
+                meant = f"; did you mean `{close[0]}`?" if close else ""
+                del error.instance[extra]
+                work.say(".".join([*path, extra]), DROPPED, f"this chart has no such key{meant}")
+    wrong = [line.removeprefix("airflow.") for line in shape.problems({"airflow": work.values})]
+    if wrong:
+        lines = "".join(f"\n  {line}" for line in wrong)
+        raise Failure(
+            f"{name}: {len(wrong)} of its values do not have the form they must have{lines}", "correct it, then call it again"
+        )
+
+
+def leaves(values: Any, schema: Any = None, path: str = "") -> Iterator[str]:
+    """Yield the dotted path of each key that is set, as deep as the chart names keys.
+
+    Args:
+        values: the values, or a part.
+        schema: of the part; the Airflow chart's by default.
+        path: of the part.
+    """
+    schema = schema or shape.umbrella()["properties"]["airflow"]
+    for key, value in values.items():
+        here = f"{path}.{key}".removeprefix(".")
+        below = schema.get("properties", {}).get(key, {})
+        if isinstance(value, dict) and (below.get("properties") or path == "config" or here == "config") and value:
+            yield from leaves(value, below or {"properties": {}}, here)
+        else:
+            yield here
+
+
+@cache
+def _notes() -> dict[str, str]:
+    """Return what is different for keys that have the official chart's name, by dotted path."""
+    contract = yaml.safe_load((ROOT / "tests/charts/contract.yaml").read_text())
+    return {key: entry["note"] for key, entry in contract.items() if entry["status"] == "different"}

@@ -1,0 +1,158 @@
+"""Values on the way from one chart to the other, with a line for everything that was done to them."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+from airspark.values.reading import Values, lookup
+
+KEPT, RENAMED, CHANGED, DROPPED, SECRET = "kept", "renamed", "changed", "dropped", "Secret to make"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one key.
+
+    Args:
+        key: its dotted path in the official values.
+        what: KEPT, RENAMED, CHANGED, DROPPED or SECRET.
+        note: where it is now, or why it is gone.
+    """
+
+    key: str
+    what: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class NewSecret:
+    """A Secret that holds what stood in the values as a text.
+
+    Args:
+        name: of the Secret.
+        data: contents by key; never shown.
+        key: the dotted path that the contents come from.
+        kind: the Secret's type, empty for Opaque.
+    """
+
+    name: str
+    data: dict[str, str] = field(repr=False)
+    key: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The result of a translation.
+
+    Args:
+        values: of charts/airspark.
+        rows: what became of each key, in the order of the file.
+        secrets: to be made before the installation.
+    """
+
+    values: Values
+    rows: list[Row]
+    secrets: list[NewSecret]
+
+
+class Work:
+    """Values of the official chart that are being translated.
+
+    Args:
+        values: the file; it is copied.
+    """
+
+    def __init__(self, values: Values) -> None:
+        self.values: Values = _filled(copy.deepcopy(values))
+        self.rows: list[Row] = []
+        self.secrets: list[NewSecret] = []
+        self.made: set[str] = set()
+
+    def get(self, path: str) -> Any:
+        """Return the value at a dotted path, or None."""
+        return lookup(self.values, path)
+
+    def take(self, path: str) -> Any:
+        """Remove a value, and the maps that it leaves empty, and return it; None if it is not there."""
+        *parents, last = path.split(".")
+        chain: list[Values] = [self.values]
+        for name in parents:
+            part = chain[-1].get(name)
+            if not isinstance(part, dict):
+                return None
+            chain.append(part)
+        value = chain[-1].pop(last, None)
+        for depth in range(len(parents), 0, -1):
+            if not chain[depth]:
+                del chain[depth - 1][parents[depth - 1]]
+        return value
+
+    def put(self, path: str, value: Any) -> None:
+        """Set a value, without a line about it."""
+        if self.get(path) is None:
+            self.made.add(path)
+        *parents, last = path.split(".")
+        part = self.values
+        for name in parents:
+            part = part.setdefault(name, {})
+        part[last] = value
+
+    def say(self, key: str, what: str, note: str = "") -> None:
+        """Add a line."""
+        self.rows.append(Row(key, what, note))
+
+    def drop(self, path: str, why: str) -> None:
+        """Remove a value with a line that says why; nothing happens if it is not there."""
+        if self.get(path) is not None:
+            self.take(path)
+            self.say(path, DROPPED, why)
+
+    def change(self, path: str, value: Any, note: str) -> None:
+        """Give a key another value."""
+        self.put(path, value)
+        self.made.add(path)
+        self.say(path, CHANGED, note)
+
+    def rename(self, old: str, new: str, note: str = "", value: Any = None) -> None:
+        """Move a value to another key, unless that is set already; nothing happens if it is not there.
+
+        Args:
+            old: where it is.
+            new: where it goes.
+            note: more to say than the new key.
+            value: what it becomes; itself by default.
+        """
+        given = self.take(old)
+        if given is None:
+            return
+        if self.get(new) is not None:
+            self.say(old, DROPPED, f"`{new}` is set, and counts")
+            return
+        self.put(new, given if value is None else value)
+        self.say(old, RENAMED, f"{new}{f'; {note}' if note else ''}")
+
+    def secret(self, path: str, name: str, data: dict[str, str], refer: str, kind: str = "", value: Any = None) -> None:
+        """Take a text out of the values into a Secret.
+
+        Args:
+            path: where the text stands.
+            name: of the Secret.
+            data: its contents by key.
+            refer: the key that names the Secret from now on.
+            kind: the Secret's type.
+            value: of `refer`; the Secret's name by default.
+        """
+        self.take(path)
+        self.secrets.append(NewSecret(name, data, path, kind))
+        self.put(refer, name if value is None else value)
+        self.say(path, SECRET, f"{name}, named by {refer}")
+
+
+def _filled(value: Any) -> Any:
+    """Return values without empty keys, which only take a default away."""
+    if isinstance(value, dict):
+        return {key: _filled(child) for key, child in value.items() if child is not None}
+    return [_filled(child) for child in value] if isinstance(value, list) else value
