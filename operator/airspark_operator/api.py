@@ -119,16 +119,19 @@ class Api:
         where = path(changed["apiVersion"], changed["kind"], metadata["namespace"], metadata["name"], "status")
         return await self.call("PUT", where, changed)
 
-    async def delete(self, api_version: str, kind: str, namespace: str, name: str, uid: str) -> bool:
+    async def delete(self, api_version: str, kind: str, namespace: str, name: str, uid: str, *, at_once: bool = False) -> bool:
         """Delete an object in the background, if it is still that one.
 
         Args:
             uid: its UID; an object of the same name that was made since stays.
+            at_once: whether to forget a pod without waiting for its node to end it.
 
         Returns:
             Whether it was there.
         """
-        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        options: Object = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        if at_once:
+            options["gracePeriodSeconds"] = 0
         try:
             await self.call("DELETE", path(api_version, kind, namespace, name), options)
         except Refused as refusal:

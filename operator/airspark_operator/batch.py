@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from airspark_operator import kinds, memory, names, spec
+from airspark_operator import kinds, names, needs, placeholders, pods, spec
 from airspark_operator.kinds import Object
 
 VOLCANO, YUNIKORN, COSCHEDULING = "volcano", "yunikorn", "kube-scheduler"
 DRIVER_GROUP, EXECUTOR_GROUP = "spark-driver", "spark-executor"
+#: What says to which group of Volcano a pod belongs.
+VOLCANO_GROUP = "scheduling.k8s.io/group-name"
 
 
 def options(app: Object) -> Object:
@@ -29,10 +31,14 @@ def pod_labels(app: Object) -> dict[str, str]:
 
 
 def pod_annotations(app: Object, role: str, conf: Mapping[str, str]) -> dict[str, str]:
-    """Return annotations of a role's pods."""
+    """Return annotations of a role's pods.
+
+    Raises:
+        spec.Invalid: if an amount that a pod needs cannot be read.
+    """
     scheduler = app["spec"].get("batchScheduler")
     if scheduler == VOLCANO:
-        return {"scheduling.k8s.io/group-name": names.pod_group_name(app)}
+        return {VOLCANO_GROUP: names.pod_group_name(app)}
     if scheduler != YUNIKORN:
         return {}
     found = {"yunikorn.apache.org/task-group-name": DRIVER_GROUP if role == kinds.DRIVER else EXECUTOR_GROUP}
@@ -42,44 +48,68 @@ def pod_annotations(app: Object, role: str, conf: Mapping[str, str]) -> dict[str
 
 
 def _task_groups(app: Object, conf: Mapping[str, str]) -> list[Object]:
-    """Return YuniKorn's gangs: the driver, and the executors that start."""
+    """Return YuniKorn's gangs: the driver, and the executors that start.
+
+    A placeholder is put where the pod itself may run, and counts against the same quotas by its labels.
+    """
     groups = []
-    for role, name, count in ((kinds.DRIVER, DRIVER_GROUP, 1), (kinds.EXECUTOR, EXECUTOR_GROUP, _instances(conf))):
-        own = spec.of(app, role)
-        group: Object = {"name": name, "minMember": count, "minResource": _needs(app, role, conf)}
-        nodes = (app["spec"].get("nodeSelector") or {}) | (own.get("nodeSelector") or {})
-        group |= {key: value for key, value in (("nodeSelector", nodes), ("tolerations", own.get("tolerations"))) if value}
+    for role, name, count in ((kinds.DRIVER, DRIVER_GROUP, 1), (kinds.EXECUTOR, EXECUTOR_GROUP, instances(conf))):
+        own, given = spec.of(app, role), spec.template(app, role)
+        places = {
+            "nodeSelector": pods.nodes(app, role, conf),
+            "tolerations": [*(given.get("tolerations") or []), *(own.get("tolerations") or [])],
+            "affinity": own.get("affinity") or given.get("affinity"),
+            "labels": placeholders.filled(own.get("labels") or {}, conf["spark.app.id"]),
+        }
+        group: Object = {"name": name, "minMember": count, "minResource": needs.text(_needs(app, role, conf))}
         if count:
-            groups.append(group)
+            groups.append(group | {key: value for key, value in places.items() if value})
     return groups
 
 
-def _instances(conf: Mapping[str, str]) -> int:
+def instances(conf: Mapping[str, str]) -> int:
     """Return how many executors there are at the start (Spark's SchedulerBackendUtils)."""
     keys = ["spark.executor.instances"]
-    if conf.get("spark.dynamicAllocation.enabled", "").lower() == "true":
+    if conf.get("spark.dynamicAllocation.enabled", "").strip().lower() == "true":
         keys += ["spark.dynamicAllocation.initialExecutors", "spark.dynamicAllocation.minExecutors"]
-    return max((int(conf[key]) for key in keys if conf.get(key, "").isdigit()), default=0)
+    return max((int(conf[key]) for key in keys if conf.get(key, "").strip().isdigit()), default=0)
 
 
-def _needs(app: Object, role: str, conf: Mapping[str, str]) -> dict[str, str]:
+def _needs(app: Object, role: str, conf: Mapping[str, str]) -> needs.Amounts:
     """Return what one pod of a role needs."""
-    cpu = conf.get(f"spark.kubernetes.{role}.request.cores") or conf.get(f"spark.{role}.cores", "1")
-    return {"cpu": cpu, "memory": f"{memory.of(role, conf, spec.language(app))}Mi"}
+    return needs.of_pod(app, role, conf, pods.containers(app, role), pods.init_containers(app, role))
 
 
-def objects(app: Object, submission_id: str) -> list[Object]:
-    """Return the group of pods, for the schedulers that want one as an object."""
+def least(app: Object, conf: Mapping[str, str]) -> dict[str, str]:
+    """Return what the driver and the executors that start need together.
+
+    Raises:
+        spec.Invalid: if an amount cannot be read.
+    """
+    executors = needs.times(_needs(app, kinds.EXECUTOR, conf), instances(conf))
+    return needs.text(needs.summed([_needs(app, kinds.DRIVER, conf), executors]))
+
+
+def objects(app: Object, submission_id: str, conf: Mapping[str, str]) -> list[Object]:
+    """Return the group of pods, for the schedulers that want one as an object.
+
+    It begins with one member, the driver, which makes the others; its resources are those of all, so that no driver is
+    placed whose executors have no room.
+
+    Raises:
+        spec.Invalid: if an amount that a pod needs cannot be read.
+    """
     scheduler, chosen = app["spec"].get("batchScheduler"), options(app)
     wanted: Object = {"minMember": 1}
-    if chosen.get("resources"):
-        wanted["minResources"] = chosen["resources"]
     if scheduler == VOLCANO:
+        if VOLCANO_GROUP in (spec.of(app, kinds.DRIVER).get("annotations") or {}):
+            return []  # the application brings a group of its own
         wanted |= {key: chosen[key] for key in ("queue", "priorityClassName") if chosen.get(key)}
         version = "scheduling.volcano.sh/v1beta1"
     elif scheduler == COSCHEDULING:
         version = "scheduling.x-k8s.io/v1alpha1"
     else:
         return []
+    wanted["minResources"] = chosen.get("resources") or least(app, conf)
     metadata = spec.metadata(app, names.pod_group_name(app), submission_id)
     return [{"apiVersion": version, "kind": "PodGroup", "metadata": metadata, "spec": wanted}]

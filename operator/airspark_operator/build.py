@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from airspark_operator import batch, conf, driver, executor, monitoring, names, services, spec
+from airspark_operator import batch, conf, driver, executor, monitoring, names, services, spec, volumes
 from airspark_operator.kinds import Object
 from airspark_operator.settings import Defaults
 from airspark_operator.submission import Submission
@@ -21,14 +21,14 @@ def objects(app: Object, submission: Submission, defaults: Defaults) -> list[Obj
     Raises:
         spec.Invalid: if the spec cannot be built.
     """
-    properties = services.proxy(app, defaults) | conf.properties(app, submission, defaults)
+    properties = services.proxy(app, submission, defaults) | conf.properties(app, submission, defaults)
     return [
         _config(app, submission, properties, defaults),
         services.driver(app, submission.id, properties),
-        *services.user_interface(app, submission.id, properties, defaults),
-        *services.further_ports(app, submission.id, defaults),
+        *services.user_interface(app, submission, properties, defaults),
+        *services.further_ports(app, submission, defaults),
         *_disruption_budget(app, submission),
-        *batch.objects(app, submission.id),
+        *batch.objects(app, submission.id, properties),
         driver.pod(app, submission, properties, defaults),
     ]
 
@@ -36,12 +36,13 @@ def objects(app: Object, submission: Submission, defaults: Defaults) -> list[Obj
 def _config(app: Object, submission: Submission, properties: dict[str, str], defaults: Defaults) -> Object:
     """Return the ConfigMap: Spark's properties, the executors' template, the files of metrics."""
     template = executor.template(app, submission, properties, defaults)
+    moved = volumes.long_secrets_of_executors(properties)
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": spec.metadata(app, names.config_name(app, submission), submission.id),
         "data": {
-            conf.PROPERTIES_FILE: conf.text(properties),
+            conf.PROPERTIES_FILE: conf.text({key: value for key, value in properties.items() if key not in moved}),
             conf.TEMPLATE_FILE: json.dumps(template, indent=1),  # JSON is YAML
             **monitoring.files(app),
         },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from airspark_operator import kinds, memory, monitoring, names, spec
+from airspark_operator import accounts, kinds, memory, monitoring, names, placeholders, spec
 from airspark_operator.kinds import Object
 from airspark_operator.settings import Defaults
 from airspark_operator.submission import Submission
@@ -17,6 +17,9 @@ TEMPLATE_DIR = "/opt/spark/pod-template"
 TEMPLATE_FILE = "pod-spec-template.yml"
 DRIVER_PORT, BLOCK_MANAGER_PORT, UI_PORT = 7078, 7079, 4040
 MASTER = "https://kubernetes.default.svc"
+PULL_SECRETS = "spark.kubernetes.container.image.pullSecrets"
+#: What Spark's submission client mounts into the driver, and by another property into executors (HadoopConfDriverFeatureStep).
+HADOOP_CONFIG_MAP = "spark.kubernetes.hadoop.configMapName"
 #: Where Ivy keeps packages: home directories of images are often read-only for user 185.
 IVY_DIR = "/tmp/.ivy2"
 
@@ -39,15 +42,20 @@ SUBMISSION_ONLY = (
     "spark.kubernetes.driver.podTemplateContainerName",
     "spark.kubernetes.driver.pod.featureSteps",
     "spark.kubernetes.driver.pod.excludedFeatureSteps",
-    "spark.kubernetes.driver.service.ipFamilies",
-    "spark.kubernetes.driver.service.ipFamilyPolicy",
+    "spark.kubernetes.driver.service.deleteOnTermination",
     "spark.kubernetes.driver.resourceNamePrefix",
+    "spark.kubernetes.scheduler.volcano.podGroupTemplateFile",
     "spark.kubernetes.file.upload.path",
     "spark.kubernetes.kerberos.krb5.path",
-    "spark.kubernetes.kerberos.krb5.configMapName",
-    "spark.kubernetes.kerberos.tokenSecret.name",
-    "spark.kubernetes.kerberos.tokenSecret.itemKey",
     "spark.kubernetes.context",
+    "spark.kubernetes.authenticate.driver.caCertFile",
+    "spark.kubernetes.authenticate.driver.clientCertFile",
+    "spark.kubernetes.authenticate.driver.clientKeyFile",
+    "spark.kubernetes.submission.connectionTimeout",
+    "spark.kubernetes.submission.requestTimeout",
+    "spark.kubernetes.submission.waitAppCompletion",
+    "spark.kubernetes.report.interval",
+    "spark.kubernetes.appKillPodDeletionGracePeriod",
 )
 
 #: Fields of `deps` by the property that each is.
@@ -66,12 +74,16 @@ ALLOCATION = {
     "minExecutors": "spark.dynamicAllocation.minExecutors",
     "maxExecutors": "spark.dynamicAllocation.maxExecutors",
 }
+#: Fields by the property that each is, for messages.
+FIELDS = {key: f"dynamicAllocation.{field}" for field, key in ALLOCATION.items()} | {
+    "spark.executor.instances": "executor.instances"
+}
 
 
 def properties(app: Object, submission: Submission, defaults: Defaults) -> dict[str, str]:
     """Return all properties: the chart's, under the spec's, under its fields, under what the controller decides."""
     given = _given(app, defaults)
-    conf = given | _program(app, given) | _allocation(app["spec"], given)
+    conf = given | _program(app, given) | allocation(app["spec"], given)
     conf |= _role(app, kinds.DRIVER, defaults) | _role(app, kinds.EXECUTOR, defaults)
     conf |= monitoring.properties(app, conf)
     return conf | _decided(app, submission, conf, defaults)
@@ -90,7 +102,7 @@ def _program(app: Object, given: Mapping[str, str]) -> dict[str, str]:
     for field, key in DEPENDENCIES.items():
         values = (wanted.get("deps") or {}).get(field)
         if values:
-            found[key] = ",".join(dict.fromkeys([*_items(given.get(key)), *values]))
+            found[key] = ",".join(dict.fromkeys([*items(given.get(key)), *values]))
     if "spark.jars.packages" in {*found, *given}:
         found["spark.jars.ivy"] = given.get("spark.jars.ivy", IVY_DIR)
     if wanted.get("memoryOverheadFactor"):
@@ -98,30 +110,36 @@ def _program(app: Object, given: Mapping[str, str]) -> dict[str, str]:
     if wanted.get("imagePullPolicy"):
         found["spark.kubernetes.container.image.pullPolicy"] = wanted["imagePullPolicy"]
     if wanted.get("imagePullSecrets"):
-        found["spark.kubernetes.container.image.pullSecrets"] = ",".join(wanted["imagePullSecrets"])
+        found[PULL_SECRETS] = ",".join(dict.fromkeys([*items(given.get(PULL_SECRETS)), *wanted["imagePullSecrets"]]))
     return found
 
 
-def _items(text: str | None) -> list[str]:
-    return [item for item in (text or "").split(",") if item]
+def items(text: str | None) -> list[str]:
+    """Return the entries of a list that a property gives, without blanks around them."""
+    return [item.strip() for item in (text or "").split(",") if item.strip()]
 
 
-def _allocation(wanted: Object, given: Mapping[str, str]) -> dict[str, str]:
-    """Return how many executors run: a fixed number, one by default, or as many as the work needs."""
-    allocation = wanted.get("dynamicAllocation") or {}
+def allocation(wanted: Object, given: Mapping[str, str]) -> dict[str, str]:
+    """Return how many executors run: a fixed number, one by default, or as many as the work needs.
+
+    Args:
+        wanted: the spec of a SparkApplication.
+        given: what is given as properties.
+    """
+    bounds = wanted.get("dynamicAllocation") or {}
     instances = (wanted.get("executor") or {}).get("instances")
-    dynamic = allocation.get("enabled") or given.get("spark.dynamicAllocation.enabled", "").strip().lower() == "true"
+    dynamic = bounds.get("enabled") or given.get("spark.dynamicAllocation.enabled", "").strip().lower() == "true"
     found = {"spark.executor.instances": str(instances)} if instances is not None else {}
     if not dynamic and "spark.executor.instances" not in {*found, *given}:
         found["spark.executor.instances"] = "1"
-    if not allocation.get("enabled"):
+    if not bounds.get("enabled"):
         return found
     found["spark.dynamicAllocation.enabled"] = "true"
-    found |= {key: str(allocation[field]) for field, key in ALLOCATION.items() if allocation.get(field) is not None}
-    tracked = allocation.get("shuffleTrackingEnabled")
+    found |= {key: str(bounds[field]) for field, key in ALLOCATION.items() if bounds.get(field) is not None}
+    tracked = bounds.get("shuffleTrackingEnabled")
     found["spark.dynamicAllocation.shuffleTracking.enabled"] = "false" if tracked is False else "true"
-    if allocation.get("shuffleTrackingTimeout") is not None:
-        found["spark.dynamicAllocation.shuffleTracking.timeout"] = f"{allocation['shuffleTrackingTimeout']}ms"
+    if bounds.get("shuffleTrackingTimeout") is not None:
+        found["spark.dynamicAllocation.shuffleTracking.timeout"] = f"{bounds['shuffleTrackingTimeout']}ms"
     return found
 
 
@@ -137,7 +155,7 @@ def _role(app: Object, role: str, defaults: Defaults) -> dict[str, str]:
         f"spark.{role}.memoryOverhead": own.get("memoryOverhead"),
         f"spark.{role}.extraJavaOptions": own.get("javaOptions"),
         f"spark.kubernetes.{role}.container.image": image,
-        f"spark.kubernetes.{role}.scheduler.name": own.get("schedulerName") or wanted.get("batchScheduler"),
+        f"spark.kubernetes.{role}.scheduler.name": wanted.get("batchScheduler") or own.get("schedulerName"),
         "spark.kubernetes.executor.deleteOnTermination": own.get("deleteOnTermination"),  # only executors have it
         "spark.kubernetes.executor.terminationGracePeriodSeconds": _seconds(own) if role == kinds.EXECUTOR else None,
     }
@@ -167,7 +185,7 @@ def _decided(app: Object, submission: Submission, conf: Mapping[str, str], defau
         "spark.kubernetes.namespace": namespace,
         "spark.kubernetes.resource.type": spec.language(app),
         "spark.kubernetes.memoryOverheadFactor": memory.shared_factor(conf, spec.language(app)),
-        "spark.kubernetes.authenticate.driver.serviceAccountName": driver.get("serviceAccount") or defaults.service_account,
+        accounts.PROPERTIES[kinds.DRIVER]: accounts.driver(app, defaults),
         "spark.kubernetes.driver.pod.name": names.driver_name(app),
         "spark.kubernetes.executor.podNamePrefix": names.executor_prefix(app, submission),
         "spark.kubernetes.executor.podTemplateFile": f"{TEMPLATE_DIR}/{TEMPLATE_FILE}",
@@ -176,29 +194,38 @@ def _decided(app: Object, submission: Submission, conf: Mapping[str, str], defau
         "spark.driver.port": str(port(conf, "spark.driver.port", DRIVER_PORT)),
         "spark.driver.blockManager.port": str(block_manager_port(conf)),
     }
-    account = spec.of(app, kinds.EXECUTOR).get("serviceAccount")
-    if account:
-        found["spark.kubernetes.authenticate.executor.serviceAccountName"] = account
-    return found
+    port(conf, "spark.blockManager.port", BLOCK_MANAGER_PORT, any_port=True)
+    if accounts.executor(app, defaults):
+        found[accounts.PROPERTIES[kinds.EXECUTOR]] = accounts.executor(app, defaults)
+    if conf.get(HADOOP_CONFIG_MAP) and not app["spec"].get("hadoopConfigMap"):
+        found["spark.kubernetes.executor.hadoopConfigMapName"] = conf[HADOOP_CONFIG_MAP]
+    return found | placeholders.of_executors(app)
 
 
-def port(conf: Mapping[str, str], key: str, otherwise: int) -> int:
+def port(conf: Mapping[str, str], key: str, otherwise: int, any_port: bool = False) -> int:
     """Return a port.
 
+    Args:
+        conf: Spark's properties.
+        key: the property.
+        otherwise: the port without it.
+        any_port: whether 0 may stand for any free port, as it may where nobody has to know it beforehand.
+
     Raises:
-        spec.Invalid: if it is none.
+        spec.Invalid: if it is not a port.
     """
     text = conf.get(key, "").strip()
     if not text:
         return otherwise
-    if not text.isdigit() or not 1024 <= int(text) <= 65535:
-        raise spec.Invalid(f"sparkConf: {key} is {text!r}; it must be a port from 1024 to 65535, or left out")
+    if not text.isdigit() or not (1024 <= int(text) <= 65535 or (any_port and int(text) == 0)):
+        free = ", 0 for any free one," if any_port else ","
+        raise spec.Invalid(f"sparkConf: {key} is {text!r}; it must be a port from 1024 to 65535{free} or left out")
     return int(text)
 
 
 def block_manager_port(conf: Mapping[str, str]) -> int:
-    """Return the port of the driver's block manager (BasicDriverFeatureStep)."""
-    return port(conf, "spark.driver.blockManager.port", port(conf, "spark.blockManager.port", BLOCK_MANAGER_PORT))
+    """Return the port of the driver's block manager (BasicDriverFeatureStep): `spark.blockManager.port` is the executors'."""
+    return port(conf, "spark.driver.blockManager.port", BLOCK_MANAGER_PORT)
 
 
 def ui_port(conf: Mapping[str, str]) -> int | None:

@@ -73,7 +73,8 @@ class Applications:
                 return None
             driver = await self._driver(app)
             executors = self.store.executors(key)
-            following = lifecycle.step(app, driver, executors, self.now(), self.settings.max_tracked_executors)
+            tracked, limits = self.settings.max_tracked_executors, self.settings.limits
+            following = lifecycle.step(app, driver, executors, self.now(), tracked, limits)
             try:
                 wait = await self._follow(app, driver, executors, following)
             except _Again as again:
@@ -123,7 +124,7 @@ class Applications:
             if problem:
                 raise Invalid(problem)
             made = build.objects(app, wanted, self.settings.defaults)
-            pod = await launch.launch(self.api, app, made)
+            pod = await launch.launch(self.api, app, made, self.now())
         except Invalid as invalid:
             refused = lifecycle.not_submitted(app, status, "InvalidSpec", str(invalid), self.now(), final=True)
             await self.write(app, refused)
@@ -154,7 +155,7 @@ class Applications:
         metrics.SUBMISSION_FAILURES.labels(key_of(app)[0]).inc()
         reason = "QuotaExceeded" if "exceeded quota" in refusal.message else refusal.reason or "Refused"
         message = f"The API server refuses the submission: {refusal.message}"
-        step = lifecycle.not_submitted(app, status, reason, message, self.now())
+        step = lifecycle.not_submitted(app, status, reason, message, self.now(), limits=self.settings.limits)
         await self.write(app, step)
         return step.wait
 
@@ -169,12 +170,17 @@ class Applications:
                 await self.api.delete("v1", "Pod", key_of(app)[0], pod.name, pod.uid)
 
     async def _delete_driver(self, app: Object, driver: PodView | None) -> None:
-        """Delete the driver, and with it its executors, and its ConfigMap."""
+        """Delete the driver, and with it its executors, and its ConfigMap.
+
+        One that should be gone for a while is on a node that does not answer: it is deleted without waiting for that node,
+        because another driver needs its name.
+        """
         status = app.get("status") or {}
         if status.get("submissionID"):
             await launch.remove_config(self.api, app, Submission(status["submissionID"], status.get("sparkApplicationId", "")))
-        if driver and not driver.deleting:
-            there = await self.api.delete("v1", "Pod", key_of(app)[0], driver.name, driver.uid)
+        overdue = driver is not None and observe.overdue(driver, self.now())
+        if driver and (overdue or not driver.deleting):
+            there = await self.api.delete("v1", "Pod", key_of(app)[0], driver.name, driver.uid, at_once=overdue)
             if not there:
                 self.store.drop_pod(key_of(app), driver.name, driver.uid)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airspark_operator import batch, kinds, memory, names, pods, spec, volumes
+from airspark_operator import accounts, batch, kinds, memory, names, needs, placeholders, pods, spec, volumes
 from airspark_operator import conf as properties
 from airspark_operator.kinds import Object
 from airspark_operator.settings import Defaults
@@ -27,27 +27,24 @@ def pod(app: Object, submission: Submission, conf: Mapping[str, str], defaults: 
     wanted, container = made["spec"], made["spec"]["containers"][0]
     _configure(wanted, container, config_map)
     _container(app, container, submission, conf)
-    container["env"] = _environment(app, container.get("env") or [], submission, volumes.local_dirs(wanted, conf))
+    own = [*_environment(app, submission, volumes.local_dirs(wanted, conf)), *_interpreters(app, conf)]
+    container["env"] = pods.unique([*own, *(container.get("env") or [])])
     wanted["restartPolicy"] = "Never"
-    wanted["serviceAccountName"] = _account(app, wanted, defaults)
+    accounts.put(wanted, accounts.driver(app, defaults))
     wanted["automountServiceAccountToken"] = True
-    nodes = (
-        properties.prefixed(conf, "spark.kubernetes.node.selector.")
-        | properties.prefixed(conf, "spark.kubernetes.driver.node.selector.")
-        | (wanted.get("nodeSelector") or {})
-    )
+    nodes = pods.nodes(app, kinds.DRIVER, conf)
     if nodes:
         wanted["nodeSelector"] = nodes
     scheduler = conf.get("spark.kubernetes.driver.scheduler.name") or conf.get("spark.kubernetes.scheduler.name")
     if scheduler:
         wanted["schedulerName"] = scheduler
-    told = conf.get("spark.kubernetes.container.image.pullSecrets", "").split(",")
-    secrets = pods.unique([*(wanted.get("imagePullSecrets") or []), *({"name": name} for name in told if name)])
+    said = properties.items(conf.get(properties.PULL_SECRETS))
+    secrets = pods.unique([*(wanted.get("imagePullSecrets") or []), *({"name": name} for name in said)])
     if secrets:
         wanted["imagePullSecrets"] = secrets
     metadata = spec.metadata(app, names.driver_name(app), submission.id, _labels(app, made, submission, conf))
     annotations = (
-        properties.prefixed(conf, "spark.kubernetes.driver.annotation.")
+        placeholders.filled(properties.prefixed(conf, "spark.kubernetes.driver.annotation."), submission.app_id)
         | batch.pod_annotations(app, kinds.DRIVER, conf)
         | (made["metadata"].get("annotations") or {})
     )
@@ -60,20 +57,15 @@ def _labels(app: Object, made: Object, submission: Submission, conf: Mapping[str
     """Return the driver's labels; those that are looked for by others win."""
     given: dict[str, str] = made["metadata"]["labels"]
     return (
-        properties.prefixed(conf, "spark.kubernetes.driver.label.")
+        placeholders.filled(properties.prefixed(conf, "spark.kubernetes.driver.label."), submission.app_id)
         | batch.pod_labels(app)
         | given
         | {
             kinds.LABEL_APP_SELECTOR: submission.app_id,
-            kinds.LABEL_SPARK_APP_NAME: names.label_value(conf["spark.app.name"]),
+            kinds.LABEL_SPARK_APP_NAME: names.spark_app_name(conf["spark.app.name"]),
             kinds.LABEL_SPARK_VERSION: names.label_value(app["spec"].get("sparkVersion", "")),
         }
     )
-
-
-def _account(app: Object, wanted: Object, defaults: Defaults) -> str:
-    own = spec.of(app, kinds.DRIVER).get("serviceAccount")
-    return str(own or wanted.get("serviceAccountName") or defaults.service_account)
 
 
 def _configure(wanted: Object, container: Object, config_map: str) -> None:
@@ -104,9 +96,9 @@ def arguments(app: Object) -> list[str]:
     """Return the arguments of the driver's container, as Spark's submission client gives them to an image's entry point."""
     wanted = app["spec"]
     main = RUNNERS.get(spec.language(app)) or wanted.get("mainClass")
-    found = ["driver", "--properties-file", f"{properties.CONF_DIR}/{properties.PROPERTIES_FILE}"]
+    found = ["driver", *(["--proxy-user", wanted["proxyUser"]] if wanted.get("proxyUser") else [])]
+    found += ["--properties-file", f"{properties.CONF_DIR}/{properties.PROPERTIES_FILE}"]
     found += ["--class", main] if main else []
-    found += ["--proxy-user", wanted["proxyUser"]] if wanted.get("proxyUser") else []
     return [*found, wanted["mainApplicationFile"], *(wanted.get("arguments") or ())]
 
 
@@ -130,22 +122,7 @@ def resources(app: Object, given: Object, conf: Mapping[str, str]) -> Object:
             )
     if conf.get("spark.kubernetes.driver.limit.cores"):
         limits["cpu"] = conf["spark.kubernetes.driver.limit.cores"]
-    return given | {"requests": requests, "limits": limits | _devices(conf)}
-
-
-def _devices(conf: Mapping[str, str]) -> Object:
-    """Return devices that properties ask for (KubernetesUtils.buildResourcesQuantities)."""
-    prefix = "spark.driver.resource."
-    told = properties.prefixed(conf, prefix)
-    found = {}
-    for key, amount in told.items():
-        name, _, field = key.partition(".")
-        if field == "amount":
-            vendor = told.get(f"{name}.vendor")
-            if not vendor:
-                raise spec.Invalid(f"sparkConf: {prefix}{name}.amount needs {prefix}{name}.vendor, such as nvidia.com")
-            found[f"{vendor}/{name}"] = amount
-    return found
+    return given | {"requests": requests, "limits": limits | needs.devices(kinds.DRIVER, conf)}
 
 
 def _ports(conf: Mapping[str, str]) -> list[Object]:
@@ -157,14 +134,21 @@ def _ports(conf: Mapping[str, str]) -> list[Object]:
     return [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in found if port]
 
 
-def _environment(app: Object, given: list[Object], submission: Submission, local_dirs: str) -> list[Object]:
-    """Return the variables that an image's entry point and Spark read, under those that the spec gives."""
+def _environment(app: Object, submission: Submission, local_dirs: str) -> list[Object]:
+    """Return the variables that an image's entry point and Spark read."""
     bind = {"name": "SPARK_DRIVER_BIND_ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
-    own = [
+    return [
         {"name": "SPARK_USER", "value": app["spec"].get("proxyUser") or USER},
         {"name": "SPARK_APPLICATION_ID", "value": submission.app_id},
         bind,
         {"name": "SPARK_CONF_DIR", "value": properties.CONF_DIR},
         {"name": "SPARK_LOCAL_DIRS", "value": local_dirs},
     ]
-    return pods.unique([*own, *given])
+
+
+def _interpreters(app: Object, conf: Mapping[str, str]) -> list[Object]:
+    """Return the variables that name the Python of properties (DriverCommandFeatureStep)."""
+    if spec.language(app) != "python":
+        return []
+    said = (("PYSPARK_PYTHON", "spark.pyspark.python"), ("PYSPARK_DRIVER_PYTHON", "spark.pyspark.driver.python"))
+    return [{"name": name, "value": conf[key]} for name, key in said if conf.get(key)]

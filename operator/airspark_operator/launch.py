@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
-from airspark_operator import build, kinds, names
+from airspark_operator import build, kinds, names, observe
 from airspark_operator.api import Api, Refused
 from airspark_operator.kinds import Object
 from airspark_operator.settings import Defaults
@@ -27,13 +28,14 @@ class Leftover(Exception):
     """A pod of another submission still has the driver's name; it is being deleted."""
 
 
-async def launch(api: Api, app: Object, wanted: list[Object]) -> Object:
+async def launch(api: Api, app: Object, wanted: list[Object], now: datetime) -> Object:
     """Create what a submission needs and is not there yet, the driver pod last.
 
     Args:
         api: the API server.
         app: the SparkApplication.
         wanted: everything of the submission.
+        now: the present.
 
     Returns:
         The driver pod.
@@ -44,11 +46,11 @@ async def launch(api: Api, app: Object, wanted: list[Object]) -> Object:
         Unavailable: if it does not answer.
     """
     *others, driver = wanted
-    await asyncio.gather(*(_ensure(api, app, other) for other in others))
-    return await _ensure(api, app, driver)
+    await asyncio.gather(*(_ensure(api, app, other, now) for other in others))
+    return await _ensure(api, app, driver, now)
 
 
-async def _ensure(api: Api, app: Object, wanted: Object) -> Object:
+async def _ensure(api: Api, app: Object, wanted: Object, now: datetime) -> Object:
     """Create an object, or find the one that is there.
 
     Raises:
@@ -81,7 +83,8 @@ async def _ensure(api: Api, app: Object, wanted: Object) -> Object:
             409, "AlreadyExists", f"there is a {kind} {name} that belongs to something else; delete it or rename the application"
         )
     # of an earlier submission, or of an application of this name that was deleted
-    await api.delete(version, kind, namespace, name, there["metadata"]["uid"])
+    overdue = kind == "Pod" and observe.overdue(observe.view(there), now)
+    await api.delete(version, kind, namespace, name, there["metadata"]["uid"], at_once=overdue)
     raise Leftover(f"{kind} {name} is of another submission")
 
 

@@ -12,26 +12,36 @@ from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from airspark_operator import executors, times
+from airspark_operator import executors, state, times
 from airspark_operator.conditions import set_condition
 from airspark_operator.kinds import Object
+from airspark_operator.look import Look, pause
 from airspark_operator.observe import PodView
 from airspark_operator.state import (
     INVALIDATING,
     NEW,
     NORMAL,
-    RETRY_INTERVAL,
     SUBMITTED,
     WARNING,
     Event,
+    Limits,
     Step,
     state_of,
 )
 from airspark_operator.submission import Submission, spec_hash
-from airspark_operator.transitions import STEPS, Look, end, invalidate
+from airspark_operator.transitions import STEPS, driven, end, invalidate
+
+DEFAULT_LIMITS = Limits()
 
 
-def step(app: Object, driver: PodView | None, pods: tuple[PodView, ...], now: datetime, tracked: int = 1000) -> Step:
+def step(
+    app: Object,
+    driver: PodView | None,
+    pods: tuple[PodView, ...],
+    now: datetime,
+    tracked: int = 1000,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Step:
     """Return what follows from an application and its pods.
 
     Args:
@@ -40,11 +50,12 @@ def step(app: Object, driver: PodView | None, pods: tuple[PodView, ...], now: da
         pods: its executors.
         now: the present.
         tracked: most executors in the status.
+        limits: how long things may take.
     """
-    status = deepcopy(app.get("status") or {})
+    status = state.known(app.get("status"))
     if app["metadata"].get("deletionTimestamp"):
         return Step(status)
-    look = Look(app["spec"], status, driver, now)
+    look = Look(app["spec"], status, driver, now, limits)
     if _changed(app):
         _observe(app, status)
         return invalidate(look)
@@ -55,7 +66,7 @@ def step(app: Object, driver: PodView | None, pods: tuple[PodView, ...], now: da
         number = f"{count} executors have" if count > 1 else "1 executor has"
         message = f"{number} failed so far; {failed[-1].name}: {failed[-1].message}"
         set_condition(status, "ExecutorsHealthy", False, failed[-1].reason, message, times.text(now))
-    following = STEPS[state_of(status)](look)
+    following = STEPS.get(state_of(status), driven)(look)
     told = tuple(Event(WARNING, "SparkExecutorFailed", f"{pod.name}: {pod.message}") for pod in failed)
     return replace(following, events=told + following.events)
 
@@ -85,6 +96,7 @@ def submitted(
         "executionAttempts": status.get("executionAttempts", 0) + 1,
         "submissionAttempts": status.get("submissionAttempts", 0) + 1,
         "lastSubmissionAttemptTime": times.text(now),
+        "waitingSince": times.text(now),
     }
     set_condition(status, "ExecutorsHealthy", True, "NoFailures", "", times.text(now))
     events = [Event(NORMAL, "SparkApplicationSubmitted", f"The driver pod {driver_info['podName']} is created")]
@@ -99,7 +111,16 @@ def submitted(
     return Step(status, events=tuple(events))
 
 
-def not_submitted(app: Object, status: Object, reason: str, message: str, now: datetime, *, final: bool = False) -> Step:
+def not_submitted(
+    app: Object,
+    status: Object,
+    reason: str,
+    message: str,
+    now: datetime,
+    *,
+    final: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Step:
     """Return what follows from a submission that was refused.
 
     Args:
@@ -109,17 +130,17 @@ def not_submitted(app: Object, status: Object, reason: str, message: str, now: d
         message: a sentence: who refused what, and why.
         now: the present.
         final: whether another attempt would be refused as well, as for a spec that is wrong.
+        limits: how long things may take.
     """
     status = deepcopy(status)
-    look = Look(app["spec"], status, None, now)
+    look = Look(app["spec"], status, None, now, limits)
     attempts = status["submissionAttempts"] = status.get("submissionAttempts", 0) + 1
     status["lastSubmissionAttemptTime"] = times.text(now)
     event = Event(WARNING, "SparkApplicationSubmissionFailed", message)
-    endless = look.policy.get("type") == "Always"
-    if final or (not endless and attempts > look.policy.get("onSubmissionFailureRetries", 0)):
+    if final or not look.may_submit_again:
         return end(look, reason, message, event)
     look.to(SUBMITTED, reason, message)
-    wait = look.policy.get("onSubmissionFailureRetryInterval", RETRY_INTERVAL) * attempts
+    wait = pause(look, "onSubmissionFailureRetryInterval", attempts)
     status["nextAttemptTime"] = times.text(now + timedelta(seconds=wait))
     return Step(status, wait=wait, events=(event,))
 

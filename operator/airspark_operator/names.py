@@ -76,9 +76,27 @@ def pod_group_name(app: Object) -> str:
     return _cut(f"spark-{app['metadata']['name']}", LABEL_LENGTH - len("-pg")) + "-pg"
 
 
+def volume_name(name: str, suffix: str) -> str:
+    """Return the name of the volume for a ConfigMap or Secret: a DNS label, though theirs may hold dots or be longer.
+
+    A changed name ends in a hash of the whole, so that `a.b` and `a-b` stay two.
+    """
+    plain = name.replace(".", "-")
+    if plain == name and len(name + suffix) <= LABEL_LENGTH:
+        return name + suffix
+    digest = hashlib.sha256(name.encode()).hexdigest()[:HASH_DIGITS]
+    return f"{plain[: LABEL_LENGTH - len(suffix) - HASH_DIGITS - 1].rstrip('-')}-{digest}{suffix}"
+
+
 def label_value(text: str) -> str:
     """Return a text as the value of a label (Kubernetes: 63 characters of [A-Za-z0-9_.-], alphanumeric at both ends)."""
     return _cut(re.sub(r"[^A-Za-z0-9_.-]", "-", text), LABEL_LENGTH).strip("-_.")
+
+
+def spark_app_name(text: str) -> str:
+    """Return the label that Spark makes of an application's name (KubernetesConf.getAppNameLabel), as on its executors."""
+    plain = re.sub("-+", "-", re.sub("[^a-z0-9-]", "-", text.strip().lower()))
+    return plain[:LABEL_LENGTH].removeprefix("-").removesuffix("-")
 
 
 def selector(app: Object) -> dict[str, str]:

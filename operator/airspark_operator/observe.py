@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from airspark_operator import kinds
+from airspark_operator import kinds, times
 from airspark_operator.kinds import Object
 
 PENDING, RUNNING, COMPLETED, FAILED, UNKNOWN = "PENDING", "RUNNING", "COMPLETED", "FAILED", "UNKNOWN"
@@ -22,6 +23,11 @@ MESSAGE_LENGTH = 1000
 #: Reason of a pod that something else, such as Kueue, keeps from the scheduler.
 GATED = "SchedulingGated"
 KILLED, TERMINATED = 137, 143
+#: Reasons of the condition DisruptionTarget for a node that does not answer or is no longer there.
+NODE_GONE = ("DeletionByTaintManager", "DeletionByPodGC")
+NODE_LOST = "NodeLost"
+#: How long a pod may be there after the time by which it should have been deleted; then its node does not answer.
+OVERDUE = timedelta(seconds=30)
 #: A line of a log that names an exception, as Python and Java print it.
 EXCEPTION = re.compile(r"^(?:Caused by: |Exception in thread \"[^\"]*\" )?([\w.$]*(?:Error|Exception|Exit)\b.*)$")
 
@@ -39,6 +45,8 @@ class PodView:
         app_id: `spark-app-selector`, the id of the Spark application.
         state: one of PENDING, RUNNING, COMPLETED, FAILED, UNKNOWN.
         deleting: whether the pod is being deleted.
+        gone_by: the time by which it should be gone, RFC 3339; empty if it is not being deleted.
+        disruption: why Kubernetes itself deletes it, in its words; empty otherwise.
         reason: one word: why it waits, or how it ended.
         message: a sentence for people.
         started: when Spark's container began, RFC 3339; empty before.
@@ -54,6 +62,8 @@ class PodView:
     app_id: str = ""
     state: str = PENDING
     deleting: bool = False
+    gone_by: str = ""
+    disruption: str = ""
     reason: str = ""
     message: str = ""
     started: str = ""
@@ -71,7 +81,12 @@ def view(pod: Object) -> PodView:
     labels = metadata.get("labels") or {}
     role = labels.get(kinds.LABEL_ROLE, "")
     container = _container(status, kinds.DRIVER_CONTAINER if role == kinds.DRIVER else kinds.EXECUTOR_CONTAINER)
+    disruption = _disruption(status) if metadata.get("deletionTimestamp") else {}
     state, reason, message = _outcome(status, container, role)
+    if state not in ENDED and _node_gone(status, disruption):
+        node = (pod.get("spec") or {}).get("nodeName") or ""
+        why = disruption.get("message") or status.get("message") or "Kubernetes deletes the pod"
+        state, reason, message = UNKNOWN, NODE_LOST, f"The node {node} of the {role} does not answer or is gone: {why}"
     if role == kinds.EXECUTOR and reason in ("Terminated", "Killed") and metadata.get("deletionTimestamp"):
         state, reason, message = COMPLETED, "Removed", ""  # by Spark itself, when it needs fewer; slow ones get a signal 9
     owner = next((o["uid"] for o in metadata.get("ownerReferences") or () if o.get("controller")), "")
@@ -86,12 +101,44 @@ def view(pod: Object) -> PodView:
         app_id=labels.get(kinds.LABEL_APP_SELECTOR, ""),
         state=state,
         deleting=bool(metadata.get("deletionTimestamp")),
+        gone_by=metadata.get("deletionTimestamp") or "",
+        disruption=disruption.get("message") or disruption.get("reason") or "",
         reason=reason,
         message=message[:MESSAGE_LENGTH],
         started=running.get("startedAt") or ended.get("startedAt") or "",
         finished=ended.get("finishedAt") or "",
         version=int(metadata.get("resourceVersion") or 0),
     )
+
+
+def overdue_in(pod: PodView, now: datetime) -> float | None:
+    """Return the seconds until a pod that is being deleted is overdue: its node does not answer then; None if it is not."""
+    return times.seconds_until(pod.gone_by, now) + OVERDUE.total_seconds() if pod.gone_by else None
+
+
+def overdue(pod: PodView, now: datetime) -> bool:
+    """Whether a pod should be gone for a while."""
+    left = overdue_in(pod, now)
+    return left is not None and left <= 0
+
+
+def _condition(status: Object, kind: str) -> Object:
+    found: Object = next((c for c in status.get("conditions") or () if c.get("type") == kind), {})
+    return found
+
+
+def _disruption(status: Object) -> Object:
+    """Return the condition that says why Kubernetes ends a pod."""
+    found = _condition(status, "DisruptionTarget")
+    return found if found.get("status") == "True" else {}
+
+
+def _node_gone(status: Object, disruption: Object) -> bool:
+    """Whether a pod that has not ended is on a node that does not answer, as far as the pod tells."""
+    if status.get("reason") == NODE_LOST or disruption.get("reason") in NODE_GONE:
+        return True
+    runs = any((entry.get("state") or {}).get("running") for entry in status.get("containerStatuses") or ())
+    return bool(disruption) and runs and _condition(status, "Ready").get("status") == "False"
 
 
 def _container(status: Object, name: str) -> Object:

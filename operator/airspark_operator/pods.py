@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 
 from airspark_operator import conf as properties
-from airspark_operator import kinds, monitoring, names, spec, volumes
+from airspark_operator import kinds, monitoring, names, placeholders, spec, volumes
 from airspark_operator.kinds import Object
 from airspark_operator.settings import Defaults
 
@@ -39,12 +39,15 @@ def template(app: Object, role: str, conf: Mapping[str, str], config_map: str, d
     own, wanted = spec.of(app, role), app["spec"]
     given: Object = deepcopy(own.get("template") or {})
     metadata, pod = dict(given.get("metadata") or {}), dict(given.get("spec") or {})
-    metadata["labels"] = _merged(metadata.get("labels"), labels(app, role))
-    metadata["annotations"] = _merged(metadata.get("annotations"), monitoring.pod_annotations(app, role), own.get("annotations"))
-    container, others = _split(pod.get("containers") or [], CONTAINER_NAMES[role])
+    number = "" if role == kinds.DRIVER else None  # only Spark knows the executor's
+    texts = {
+        "labels": _merged(metadata.get("labels"), labels(app, role)),
+        "annotations": _merged(metadata.get("annotations"), monitoring.pod_annotations(app, role), own.get("annotations")),
+    }
+    metadata |= {field: placeholders.filled(entries, conf["spark.app.id"], number) for field, entries in texts.items()}
     pod |= {field: own[field] for field in POD_FIELDS if own.get(field) is not None}
     if wanted.get("batchScheduler"):
-        pod["schedulerName"] = own.get("schedulerName") or wanted["batchScheduler"]
+        pod["schedulerName"] = wanted["batchScheduler"]
     if own.get("hostNetwork"):
         pod.setdefault("dnsPolicy", "ClusterFirstWithHostNet")
     pod["securityContext"] = _merged(defaults.pod_security_context, pod.get("securityContext"), own.get("podSecurityContext"))
@@ -53,23 +56,48 @@ def template(app: Object, role: str, conf: Mapping[str, str], config_map: str, d
         pod[field] = [*(pod.get(field) or []), *(own.get(field) or [])]
     secrets = [{"name": name} for name in wanted.get("imagePullSecrets") or ()]
     pod["imagePullSecrets"] = unique([*(pod.get("imagePullSecrets") or []), *secrets])
-    beside = [_restricted(one, defaults) for one in [*others, *(own.get("sidecars") or ())]]
-    pod["containers"] = [_container(app, role, container, conf, defaults), *beside]
-    pod["initContainers"] = [
-        _restricted(one, defaults) for one in [*(pod.get("initContainers") or []), *(own.get("initContainers") or ())]
-    ]
+    spark, *beside = containers(app, role)
+    pod["containers"] = [_container(app, role, spark, conf, defaults), *(_restricted(one, defaults) for one in beside)]
+    pod["initContainers"] = [_restricted(one, defaults) for one in init_containers(app, role)]
     volumes.attach(pod, app, role, conf, config_map)
     return {"metadata": _filled(metadata), "spec": _filled(pod)}
 
 
+def containers(app: Object, role: str) -> list[Object]:
+    """Return the containers of a role: Spark's as the template has it, the template's others, and sidecars.
+
+    A sidecar replaces a container of the template of the same name, as kubeflow's operator attaches it once.
+    """
+    container, others = _split(deepcopy(spec.template(app, role).get("containers") or []), CONTAINER_NAMES[role])
+    return [container, *unique([*others, *(spec.of(app, role).get("sidecars") or ())])]
+
+
+def init_containers(app: Object, role: str) -> list[Object]:
+    """Return the init containers of a role; one of its fields replaces one of the template of the same name."""
+    given: list[Object] = deepcopy(spec.template(app, role).get("initContainers") or [])
+    return unique([*given, *(spec.of(app, role).get("initContainers") or ())])
+
+
+def nodes(app: Object, role: str, conf: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels of the nodes that may run a role: of properties, under the template's, under those of fields."""
+    own = spec.of(app, role)
+    return _merged(
+        properties.prefixed(conf, "spark.kubernetes.node.selector."),
+        properties.prefixed(conf, f"spark.kubernetes.{role}.node.selector."),
+        spec.template(app, role).get("nodeSelector"),
+        app["spec"].get("nodeSelector"),
+        own.get("nodeSelector"),
+    )
+
+
 def labels(app: Object, role: str) -> dict[str, str]:
-    """Return the labels of a role's pods: the application's own, under the role's, under those that name what it is."""
+    """Return the labels of a role's pods: the application's, under the role's, under those that name what it is."""
     fixed = {
         kinds.LABEL_APP_NAME: names.label_value(app["metadata"]["name"]),
         kinds.LABEL_LAUNCHED: "true",
         kinds.LABEL_ROLE: role,
     }
-    return (app["metadata"].get("labels") or {}) | (spec.of(app, role).get("labels") or {}) | fixed
+    return spec.inherited_labels(app) | (spec.of(app, role).get("labels") or {}) | fixed
 
 
 def _split(containers: list[Object], name: str) -> tuple[Object, list[Object]]:
@@ -110,6 +138,8 @@ def environment(app: Object, role: str, given: Iterable[Object], conf: Mapping[s
         found.append({"name": "SPARK_CONF_DIR", "value": volumes.SPARK_FILES})
     if app["spec"].get("hadoopConfigMap"):
         found.append({"name": "HADOOP_CONF_DIR", "value": volumes.HADOOP_FILES})
+    elif role == kinds.DRIVER:
+        found += volumes.hadoop_variables(conf)
     for secret in own.get("secrets") or ():
         variable, file = SECRET_FILES.get(secret["secretType"], ("", ""))
         if variable:
@@ -146,8 +176,8 @@ def _merged(*parts: Object | None) -> Object:
 
 
 def unique(things: Iterable[Object]) -> list[Object]:
-    """Return things without those that a later one of the same name replaces."""
-    return list({one["name"]: one for one in things}.values())
+    """Return things without those that a later one of the same name replaces; what has no name stays."""
+    return list({one.get("name") or f"unnamed/{number}": one for number, one in enumerate(things)}.values())
 
 
 def _filled(thing: Object) -> Object:

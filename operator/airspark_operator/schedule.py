@@ -11,12 +11,9 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from croniter import CroniterBadDateError, croniter
-
-from airspark_operator import kinds, state, times
+from airspark_operator import cron, kinds, state, times
 from airspark_operator.conditions import set_condition
 from airspark_operator.kinds import Object
 from airspark_operator.state import NORMAL, WARNING, Event, state_of
@@ -26,13 +23,18 @@ ALLOW, FORBID, REPLACE = "Allow", "Forbid", "Replace"
 HISTORY = 1
 #: Most times that are counted one by one: a schedule of every minute, a day without a controller.
 COUNTED = 1440
+#: `CRON_TZ=Europe/Berlin 0 2 * * *`, as robfig/cron takes it.
+PREFIX = re.compile(r"\s*(?:cron_)?tz=(\S*)\s+(.*)", re.IGNORECASE | re.DOTALL)
+#: What a schedule may be written with.
+PLAIN = re.compile(r"[ -~\t\n\f\rµμ]*")
+#: Most digits before the point of each unit, as the CRD has them, so that dates can hold the distance.
+DIGITS = {"h": 6, "m": 8, "s": 9, "ms": 12, "us": 15, "µs": 15, "μs": 15, "ns": 18}
+_PARTS = "|".join(rf"(?:0*[0-9]{{1,{digits}}}(?:[.][0-9]*)?|[.][0-9]+){unit}" for unit, digits in DIGITS.items())
 #: `@every 1h30m`, as Go writes durations.
-EVERY = re.compile(r"^@every\s+((?:[0-9]+(?:\.[0-9]+)?[hms])++)$")
-UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-#: Longest distance between two runs: a century.
-LONGEST = 36525 * 86400.0
-#: Fields that croniter draws or hashes, so that they mean another time whenever they are asked for.
-DRAWN = ("h", "H", "r", "R")
+EVERY = re.compile(rf"@every\s+[+]?((?:{_PARTS}){{1,6}})")
+PART = re.compile(r"(?<![0-9.])([0-9.]+)([^0-9.]+)")
+UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
+UTC_ZONE = ZoneInfo("UTC")
 #: A day to ask from whether there is any date at all; the leap day after it is four years away.
 ANY_DAY = datetime(2000, 3, 1, tzinfo=UTC)
 #: A name of 63 characters holds this, a dash and a time of ten digits.
@@ -68,40 +70,42 @@ class Schedule:
     """A cron expression in a time zone, or a fixed distance.
 
     Args:
-        expression: five fields of cron, a word such as `@hourly`, or `@every <duration>`.
-        zone: name of an IANA time zone; empty for UTC.
+        expression: five fields of cron, a word such as `@hourly`, or `@every <duration>`; `TZ=<zone>` may stand in front.
+        zone: name of an IANA time zone where none stands in front; empty for UTC.
 
     Raises:
         WrongSchedule: if one cannot be read.
     """
 
     def __init__(self, expression: str, zone: str = "") -> None:
-        words = expression.split()
-        # robfig/cron, which kubeflow's operator uses, takes the zone in front as well
-        if words and words[0].startswith(("CRON_TZ=", "TZ=")):
-            zone, expression = zone or words[0].partition("=")[2], " ".join(words[1:])
-        self.zone = _zone(zone)
-        self.expression = expression
-        every = EVERY.match(expression.strip())
-        seconds = _seconds(every.group(1)) if every else 0.0
-        if every and not 0 < seconds <= LONGEST:
-            raise WrongSchedule(f"spec.schedule: '{expression}' is no distance in time; for example '@every 1h30m'")
+        prefixed = PREFIX.fullmatch(expression)
+        if prefixed:
+            expression = prefixed[2]
+        text = expression.strip().lower() if PLAIN.fullmatch(expression) else ""
+        every = EVERY.fullmatch(text)
+        seconds = _seconds(every[1]) if every else 0.0
+        if text.startswith("@every") and seconds <= 0:
+            example = "write it like '@every 1h30m' or '@every 90000ms'"
+            raise WrongSchedule(f"spec.schedule: '{expression}' is not a distance in time above 0; {example}")
         # whole seconds and at least one, as robfig/cron has it: names of runs are made of whole seconds
         self.every = timedelta(seconds=max(1, int(seconds))) if every else None
-        fields = expression.split()
-        drawn = any(name.startswith(DRAWN) for name in fields)
-        if not every and (len(fields) not in (1, 5) or drawn or not croniter.is_valid(expression)):
+        self.cron = None if every else cron.parse(text)
+        if not every and self.cron is None:
             example = "five fields such as '0 2 * * *', or @hourly, @daily, @every 1h30m"
-            raise WrongSchedule(f"spec.schedule: '{expression}' is no cron expression; use {example}")
-        if not every and not _ever(expression):
+            raise WrongSchedule(f"spec.schedule: '{expression}' is not a valid cron expression; use {example}")
+        if self.cron and self.cron.following(ANY_DAY, UTC_ZONE) is None:
             raise WrongSchedule(f"spec.schedule: '{expression}' comes on no day of any year; check day of month and month")
-        self.hourly = fields == ["@hourly"] or (len(fields) == 5 and "*" in fields[1])
+        # the zone in front goes before spec.timeZone, as with kubeflow's operator
+        self.zone = _zone(prefixed[1], "spec.schedule") if prefixed else _zone(zone, "spec.timeZone")
 
     def following(self, after: datetime) -> datetime:
         """Return the first time after a moment, in UTC."""
-        if self.every:
-            return after + self.every
-        return self._beside(after, forward=True)
+        found = after + self.every if self.every else self._next(after)
+        assert found, "an expression that comes in one zone comes in every"
+        return found
+
+    def _next(self, after: datetime) -> datetime | None:
+        return self.cron.following(after, self.zone) if self.cron else None
 
     def passed(self, first: datetime, now: datetime) -> tuple[datetime | None, int]:
         """Return the latest time up to the present, and how many there were (at most COUNTED).
@@ -119,54 +123,33 @@ class Schedule:
         return latest, count
 
     def _latest(self, first: datetime, now: datetime) -> datetime:
-        """Return the latest time up to the present, without counting."""
+        """Return the latest time up to the present, without counting; the first has passed."""
         if self.every:
             return first + self.every * ((now - first) // self.every)
-        return self._beside(now + timedelta(seconds=1), forward=False)
+        latest, back = first, timedelta(hours=1)
+        while latest == first and now - back > first:
+            latest, back = self._last_since(now - back, now) or first, back * 2
+        return latest if latest > first else self._last_since(first, now) or first
 
-    def _beside(self, moment: datetime, forward: bool) -> datetime:
-        """Return the next time after a moment, or the last before it, in UTC.
-
-        Times of a day stay so when clocks change, as in Vixie's cron: 02:30 comes once on the day that has it twice, and an
-        hour later on the day that has none. What runs every hour, or more often, goes by elapsed time.
-        """
-        local = moment.astimezone(self.zone)
-        if self.hourly:
-            aware = croniter(self.expression, local)
-            found: datetime = aware.get_next(datetime) if forward else aware.get_prev(datetime)
-            return found.astimezone(UTC)
-        # the second time that clocks show an hour, times of the first are behind although clocks show them ahead
-        wall_clock = local.replace(tzinfo=None) + timedelta(hours=0 if forward else local.fold)
-        walls = croniter(self.expression, wall_clock)
-        while True:
-            wall: datetime = walls.get_next(datetime) if forward else walls.get_prev(datetime)
-            found = wall.replace(tzinfo=self.zone).astimezone(UTC)
-            if (found > moment) if forward else (found < moment):
-                return found
+    def _last_since(self, since: datetime, now: datetime) -> datetime | None:
+        """Return the latest time after a moment and up to the present; None if there is none."""
+        latest, moment = None, self.following(since)
+        while moment <= now:
+            latest, moment = moment, self.following(moment)
+        return latest
 
 
-@lru_cache(maxsize=1000)
-def _ever(expression: str) -> bool:
-    """Whether a cron expression comes at all: 30 February does not, and croniter takes it for valid."""
-    try:
-        croniter(expression, ANY_DAY).get_next(datetime)
-    except CroniterBadDateError:
-        return False
-    return True
-
-
-def _zone(name: str) -> ZoneInfo:
+def _zone(name: str, where: str) -> ZoneInfo:
     if name in ("", "Local"):  # a controller's own time is UTC
-        name = "UTC"
+        return UTC_ZONE
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise WrongSchedule(f"spec.timeZone: there is no time zone '{name}'; for example 'Asia/Seoul'") from None
+        raise WrongSchedule(f"{where}: there is no time zone '{name}'; write it like 'Europe/Berlin'") from None
 
 
 def _seconds(duration: str) -> float:
-    parts = re.split("([hms])", duration)
-    return sum(float(number) * UNITS[unit] for number, unit in zip(parts[::2], parts[1::2], strict=False))
+    return sum(float(number) * UNITS[unit] for number, unit in PART.findall(duration))
 
 
 def run_name(scheduled: Object, moment: datetime) -> str:
@@ -211,9 +194,11 @@ def plan(scheduled: Object, runs: Sequence[Object], now: datetime, deadline: flo
         now: the present.
         deadline: seconds after its time that a missed run is still made up for; 0 for however late.
     """
-    spec, status = scheduled["spec"], deepcopy(scheduled.get("status") or {})
+    spec, status = scheduled["spec"], state.known(scheduled.get("status"))
     generation = scheduled["metadata"].get("generation", 0)
     fresh = status.get("observedGeneration") != generation
+    # kubeflow's operator writes no generation: the next run that it has planned is still to come
+    taken_over = "observedGeneration" not in status and bool(status.get("scheduleState"))
     status["observedGeneration"] = generation
     runs = sorted(runs, key=lambda app: app["metadata"]["creationTimestamp"])
     old = _history(spec, status, runs)
@@ -230,10 +215,10 @@ def plan(scheduled: Object, runs: Sequence[Object], now: datetime, deadline: flo
     status["scheduleState"] = "Scheduled"
     status.pop("reason", None)
     set_condition(status, "Scheduled", True, "Scheduled", "", times.text(now))
-    if fresh or not status.get("nextRun"):
+    if not status.get("nextRun") or (fresh and not taken_over):
         # a new or changed schedule, or one that is resumed, owes nothing for the time before; a new one counts from its
         # creation, which matters if no controller was there
-        first = "lastRun" not in status and generation <= 1
+        first = not status.get("lastRun") and not taken_over and generation <= 1
         since = times.parse(scheduled["metadata"]["creationTimestamp"]) if first else now
         status["nextRun"] = times.text(schedule.following(since))
     return _due(scheduled, status, schedule, runs, old, now, deadline)

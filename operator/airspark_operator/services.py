@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from airspark_operator import conf as properties
-from airspark_operator import kinds, names, spec
+from airspark_operator import kinds, names, placeholders, spec
 from airspark_operator.kinds import Object
 from airspark_operator.settings import Defaults
+from airspark_operator.submission import Submission
 
 UI_PORT_NAME = "spark-driver-ui-port"
 #: ingress-nginx's annotation for a path that the driver does not know of; other controllers take no notice.
@@ -34,18 +35,18 @@ class Address:
         return self.host + self.path
 
 
-def address(app: Object, url_format: str) -> Address:
+def address(app: Object, url_format: str, app_id: str) -> Address:
     """Return the address that a format gives an application.
 
     Args:
         app: the SparkApplication.
-        url_format: host and path with `{{$appName}}` and `{{$appNamespace}}`.
+        url_format: host and path with `{{$appName}}`, `{{$appNamespace}}` and `{{$appId}}`.
+        app_id: the id of the Spark application.
 
     Raises:
-        spec.Invalid: if there is no host in it.
+        spec.Invalid: if there is no host in it, or a placeholder that is not known.
     """
-    metadata = app["metadata"]
-    text = url_format.replace("{{$appName}}", metadata["name"]).replace("{{$appNamespace}}", metadata["namespace"])
+    text = placeholders.address(url_format, app, app_id)
     parts = urlsplit(text if "://" in text else f"//{text}")
     if not parts.hostname:
         raise spec.Invalid(f"The address {url_format!r} of an Ingress has no host; write it like {{{{$appName}}}}.example.com")
@@ -66,11 +67,15 @@ def driver(app: Object, submission_id: str, conf: Mapping[str, str]) -> Object:
     labels = properties.prefixed(conf, "spark.kubernetes.driver.service.label.") | (own.get("serviceLabels") or {})
     annotations = properties.prefixed(conf, "spark.kubernetes.driver.service.annotation.") | (own.get("serviceAnnotations") or {})
     metadata = spec.metadata(app, names.driver_service_name(app), submission_id, labels)
+    families = properties.items(conf.get("spark.kubernetes.driver.service.ipFamilies"))
+    policy = conf.get("spark.kubernetes.driver.service.ipFamilyPolicy")
+    addresses = ({"ipFamilies": families} if families else {}) | ({"ipFamilyPolicy": policy} if policy else {})
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata | ({"annotations": annotations} if annotations else {}),
-        "spec": {
+        "spec": addresses
+        | {
             "clusterIP": "None",
             "publishNotReadyAddresses": True,
             "selector": names.selector(app),
@@ -79,29 +84,29 @@ def driver(app: Object, submission_id: str, conf: Mapping[str, str]) -> Object:
     }
 
 
-def user_interface(app: Object, submission_id: str, conf: Mapping[str, str], defaults: Defaults) -> list[Object]:
+def user_interface(app: Object, submission: Submission, conf: Mapping[str, str], defaults: Defaults) -> list[Object]:
     """Return Service and Ingress of the user interface, as far as there are to be any."""
     target = properties.ui_port(conf)
     if target is None or not defaults.ui_service:
         return []
     options = app["spec"].get("sparkUIOptions") or {}
     port = int(options.get("servicePort") or target)
-    service = _service(app, names.ui_service_name(app), submission_id, options, port, target)
+    service = _service(app, names.ui_service_name(app), submission.id, options, port, target)
     if not defaults.ingress_url_format:
         return [service]
-    where = address(app, defaults.ingress_url_format)
-    return [service, _ingress(app, names.ui_ingress_name(app), submission_id, options, service, where, defaults)]
+    where = address(app, defaults.ingress_url_format, submission.app_id)
+    return [service, _ingress(app, names.ui_ingress_name(app), submission.id, options, service, where, defaults)]
 
 
-def further_ports(app: Object, submission_id: str, defaults: Defaults) -> list[Object]:
+def further_ports(app: Object, submission: Submission, defaults: Defaults) -> list[Object]:
     """Return Services and Ingresses of `driverIngressOptions`."""
     found = []
     for options in app["spec"].get("driverIngressOptions") or ():
         port = int(options["servicePort"])
         name = names.port_service_name(app, port)
-        service = _service(app, name, submission_id, options, port, port)
-        where = address(app, options.get("ingressURLFormat") or "")
-        found += [service, _ingress(app, name, submission_id, options, service, where, defaults)]
+        service = _service(app, name, submission.id, options, port, port)
+        where = address(app, options.get("ingressURLFormat") or "", submission.app_id)
+        found += [service, _ingress(app, name, submission.id, options, service, where, defaults)]
     return found
 
 
@@ -133,11 +138,11 @@ def _ingress(
     return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": wanted}
 
 
-def proxy(app: Object, defaults: Defaults) -> dict[str, str]:
+def proxy(app: Object, submission: Submission, defaults: Defaults) -> dict[str, str]:
     """Return the properties that a user interface behind a path needs (spark.ui.proxyBase)."""
     if not defaults.ingress_url_format or not defaults.ui_service:
         return {}
-    path = address(app, defaults.ingress_url_format).path
+    path = address(app, defaults.ingress_url_format, submission.app_id).path
     return {"spark.ui.proxyBase": path, "spark.ui.proxyRedirectUri": "/"} if path else {}
 
 

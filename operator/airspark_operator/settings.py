@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from airspark_operator.kinds import Object
+from airspark_operator.state import Limits
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("json", "plain")
@@ -24,8 +25,8 @@ class Defaults:
         pod_security_context: security context of the pods, under that of the spec, key by key.
         container_security_context: security context of Spark's containers, under that of the spec, key by key.
         ui_service: whether each application gets a Service for its user interface.
-        ingress_url_format: host and path of an Ingress for the user interface, with `{{$appName}}` and
-            `{{$appNamespace}}`; empty for no Ingress.
+        ingress_url_format: host and path of an Ingress for the user interface, with `{{$appName}}`, `{{$appNamespace}}` and
+            `{{$appId}}`; empty for no Ingress.
         ingress_class: class of these Ingresses; empty for the cluster's default.
         cluster_domain: suffix of the names of Services behind `.svc`; empty to leave it to the resolver.
     """
@@ -72,6 +73,7 @@ class Settings:
         port: port of metrics and health.
         max_tracked_executors: most executors in a status.
         missed_run_deadline: seconds after its time that a missed run is still made up for; 0 for however late.
+        limits: how long drivers may wait to start, and pauses between attempts may be.
         log_level: `debug`, `info`, `warning` or `error`.
         log_format: `json` or `plain`.
         defaults: what applications get where they are silent.
@@ -84,6 +86,7 @@ class Settings:
     port: int = 8080
     max_tracked_executors: int = 1000
     missed_run_deadline: float = 0
+    limits: Limits = field(default_factory=Limits)
     log_level: str = "info"
     log_format: str = "json"
     defaults: Defaults = field(default_factory=Defaults)
@@ -130,6 +133,11 @@ def from_object(told: Object) -> Settings:
         port=int(top.number("port", ours.port, least=1)),
         max_tracked_executors=int(top.number("maxTrackedExecutorPerApp", ours.max_tracked_executors)),
         missed_run_deadline=top.number("missedRunDeadlineSeconds", ours.missed_run_deadline),
+        limits=Limits(
+            start=top.number("driverStartTimeoutSeconds", ours.limits.start),
+            pause=top.number("maxRetryIntervalSeconds", ours.limits.pause, least=1),
+            good_run=top.number("retryResetSeconds", ours.limits.good_run, least=1),
+        ),
         log_level=log.text("level", ours.log_level, LOG_LEVELS),
         log_format=log.text("format", ours.log_format, LOG_FORMATS),
         defaults=Defaults(

@@ -6,6 +6,8 @@ from airspark_operator import kinds, names
 from airspark_operator.kinds import Object
 
 PYTHON, R = "Python", "R"
+#: Labels that are about the object itself: Kueue would queue each pod on its own besides.
+OF_OBJECT = "kueue.x-k8s.io/"
 
 
 class Invalid(Exception):
@@ -23,6 +25,18 @@ def language(app: Object) -> str:
     return {PYTHON: "python", R: "r"}.get(app["spec"].get("type", ""), "java")
 
 
+def inherited_labels(app: Object) -> dict[str, str]:
+    """Return the labels of the application that its pods get too."""
+    labels: dict[str, str] = app["metadata"].get("labels") or {}
+    return {key: value for key, value in labels.items() if not key.startswith(OF_OBJECT)}
+
+
+def template(app: Object, role: str) -> Object:
+    """Return the pod's spec of a role's template, or nothing."""
+    found: Object = (of(app, role).get("template") or {}).get("spec") or {}
+    return found
+
+
 def volumes(app: Object, role: str) -> list[Object]:
     """Return the volumes that a role mounts; the others are not attached to its pods."""
     wanted = {mount["name"] for mount in of(app, role).get("volumeMounts") or ()}
@@ -32,10 +46,10 @@ def volumes(app: Object, role: str) -> list[Object]:
 def _own_mounts(app: Object, role: str) -> set[str]:
     """Return names of volumes that a role's sidecars, init containers and template mount."""
     own = of(app, role)
-    template = (own.get("template") or {}).get("spec") or {}
+    given = template(app, role)
     containers = [
         *(own.get("sidecars") or ()), *(own.get("initContainers") or ()),
-        *(template.get("containers") or ()), *(template.get("initContainers") or ()),
+        *(given.get("containers") or ()), *(given.get("initContainers") or ()),
     ]  # fmt: skip
     return {mount["name"] for container in containers for mount in container.get("volumeMounts") or ()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -21,6 +22,21 @@ DRIVEN = (SUBMITTED, RUNNING, UNKNOWN)
 RETRY_INTERVAL = 5
 
 NORMAL, WARNING = "Normal", "Warning"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long things may take, in seconds.
+
+    Args:
+        start: how long a driver may wait to start before that attempt has failed; 0 for however long.
+        pause: longest pause before another attempt, unless the application's own interval is longer.
+        good_run: a run of this length is a good one: pauses after it begin at the interval again.
+    """
+
+    start: float = 3600
+    pause: float = 600
+    good_run: float = 3600
 
 
 class Action(Enum):
@@ -67,6 +83,11 @@ class Step:
     action: Action = Action.NOTHING
     wait: float | None = None
     events: tuple[Event, ...] = field(default=())
+
+
+def known(status: Object | None) -> Object:
+    """Return a copy of a status without nulls, which kubeflow's operator writes for times that there are none of."""
+    return {name: deepcopy(value) for name, value in (status or {}).items() if value is not None}
 
 
 def state_of(status: Object) -> str:

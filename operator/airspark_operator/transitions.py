@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from airspark_operator import executors, observe, times
 from airspark_operator.conditions import set_condition
 from airspark_operator.kinds import Object
+from airspark_operator.look import ALWAYS, ON_FAILURE, Look, pause
 from airspark_operator.observe import PodView
 from airspark_operator.state import (
     COMPLETED,
@@ -19,7 +19,6 @@ from airspark_operator.state import (
     NORMAL,
     PENDING_RERUN,
     RESUMING,
-    RETRY_INTERVAL,
     RUNNING,
     SUBMISSION_FAILED,
     SUBMITTED,
@@ -34,46 +33,8 @@ from airspark_operator.state import (
     state_of,
 )
 
-
-@dataclass(frozen=True)
-class Look:
-    """What a step sees.
-
-    Args:
-        spec: the application's.
-        status: a copy of its own, changed in place.
-        driver: the driver pod; None if there is none.
-        now: the present.
-    """
-
-    spec: Object
-    status: Object
-    driver: PodView | None
-    now: datetime
-
-    @property
-    def suspended(self) -> bool:
-        return bool(self.spec.get("suspend"))
-
-    @property
-    def policy(self) -> Object:
-        return self.spec.get("restartPolicy") or {}
-
-    def to(self, state: str, reason: str, message: str = "") -> Object:
-        """Put a state into the status, with its reason and the conditions that say the same in the standard way."""
-        status, now = self.status, times.text(self.now)
-        old = state_of(status)
-        application_state = {"state": state} | ({"errorMessage": message} if message else {})
-        status["applicationState"] = application_state
-        status["reason"] = reason
-        if state != old:
-            status.pop("nextAttemptTime", None)
-        told = reason or state.title()
-        set_condition(status, "Running", state == RUNNING, told, message, now)
-        set_condition(status, "Complete", state == COMPLETED, told, message if state == COMPLETED else "", now)
-        set_condition(status, "Failed", state == FAILED, told, message if state == FAILED else "", now)
-        set_condition(status, "Suspended", state in (SUSPENDING, SUSPENDED), told, "", now)
-        return status
+#: Seconds without a word of a driver's node until the driver has failed: what Kubernetes gives nodes by default.
+LOST_AFTER = 300
 
 
 def invalidate(look: Look) -> Step:
@@ -95,7 +56,8 @@ def _anew(status: Object) -> Object:
     """Count another run: attempts begin at one, and nothing of the last run is left."""
     status["runNumber"] = status.get("runNumber", 0) + 1
     status["executionAttempts"] = status["submissionAttempts"] = 0
-    for name in ("executorState", "executorFailures", "terminationTime", "startTime", "nextAttemptTime", "driverInfo"):
+    for name in ("executorState", "executorFailures", "terminationTime", "startTime", "nextAttemptTime", "driverInfo",
+                 "failuresInRow", "waitingSince"):  # fmt: skip
         status.pop(name, None)
     return status
 
@@ -125,11 +87,26 @@ def _submission_failed(look: Look) -> Step:
         return _new(look)
     if look.suspended:
         return _stop(look) if look.driver else Step(look.to(SUSPENDED, "Suspended"))
+    if not look.status.get("nextAttemptTime"):
+        return _refused_before(look)
     wait = times.seconds_until(look.status["nextAttemptTime"], look.now)
     return Step(look.status, wait=wait) if wait > 0 else Step(look.status, Action.SUBMIT)
 
 
-def _driven(look: Look) -> Step:
+def _refused_before(look: Look) -> Step:
+    """Take over a submission that failed under kubeflow's operator, which publishes that and no time of the next attempt."""
+    message = (look.status.get("applicationState") or {}).get("errorMessage") or "The submission failed"
+    attempts = look.status["submissionAttempts"] = look.status.get("submissionAttempts") or 1
+    if not look.may_submit_again:
+        return end(look, "SubmissionFailed", message)
+    since = times.parse(look.status.get("lastSubmissionAttemptTime") or times.text(look.now))
+    due = since + timedelta(seconds=pause(look, "onSubmissionFailureRetryInterval", attempts))
+    status = look.to(SUBMITTED, "SubmissionFailed", message)
+    status["nextAttemptTime"] = times.text(due)
+    return Step(status, wait=max(0.0, (due - look.now).total_seconds()))
+
+
+def driven(look: Look) -> Step:
     """Follow the driver pod; how it has ended goes before a wish to suspend it, or work that is done would be done again."""
     driver, status = look.driver, look.status
     ended = driver is not None and driver.submission == status.get("submissionID") and driver.state in observe.ENDED
@@ -145,14 +122,15 @@ def _driven(look: Look) -> Step:
         return _deleted(look) if by_its_deletion else _failing(look, driver.reason, driver.message)
     if driver.state == observe.PENDING and driver.reason in observe.HOPELESS:
         return _failing(look, driver.reason, driver.message)
-    if driver.state == observe.UNKNOWN:
-        return Step(look.to(UNKNOWN, driver.reason, driver.message))
+    if driver.state == observe.UNKNOWN or observe.overdue(driver, look.now):
+        return _lost(look, driver)
     if driver.state == observe.PENDING and state_of(status) == RUNNING:
-        return Step(status)  # a kubelet that starts anew may report no containers for a moment
+        # a kubelet that restarts may report no containers for a moment
+        return Step(status, wait=observe.overdue_in(driver, look.now))
     if driver.state == observe.PENDING:
         return _pending(look, driver)
     if state_of(status) == RUNNING:
-        return Step(look.to(RUNNING, "Running"))
+        return _running(look, driver)
     if driver.started:
         status["startTime"] = driver.started
     event = Event(NORMAL, "SparkDriverRunning", f"The driver {driver.name} runs")
@@ -162,24 +140,67 @@ def _driven(look: Look) -> Step:
 def _deleted(look: Look) -> Step:
     """Fail because somebody deleted the driver."""
     name = (look.status.get("driverInfo") or {}).get("podName", "")
-    return _failing(look, "DriverDeleted", f"The driver pod {name} was deleted before it ended")
+    why = f": {look.driver.disruption}" if look.driver and look.driver.disruption else ""
+    return _failing(look, "DriverDeleted", f"The driver pod {name} was deleted before it ended{why}")
+
+
+def _lost(look: Look, driver: PodView) -> Step:
+    """Fail a driver whose node does not answer once there is no hope: it should have been gone, or was not heard of for long."""
+    message = driver.message or f"The driver pod {driver.name} should be gone since {driver.gone_by}; its node does not answer"
+    left = observe.overdue_in(driver, look.now)
+    if left is not None and left <= 0:
+        return _failing(look, observe.NODE_LOST, message)
+    news = state_of(look.status) != UNKNOWN
+    status = look.to(UNKNOWN, driver.reason, message)
+    if left is None:
+        since = status.setdefault("waitingSince", times.text(look.now))
+        left = times.seconds_until(since, look.now) + LOST_AFTER
+    if left <= 0:
+        return _failing(look, observe.NODE_LOST, message)
+    return Step(status, wait=left, events=(Event(WARNING, "SparkDriverLost", message),) if news else ())
+
+
+def _running(look: Look, driver: PodView) -> Step:
+    """Go on running; a driver that is being deleted is overdue one day."""
+    if not driver.deleting:
+        return Step(look.to(RUNNING, "Running"))
+    message = f"The driver pod {driver.name} is being deleted" + (f": {driver.disruption}" if driver.disruption else "")
+    news = look.status.get("reason") != "DriverDeleting"
+    status, wait = look.to(RUNNING, "DriverDeleting", message), observe.overdue_in(driver, look.now)
+    return Step(status, wait=wait, events=(Event(WARNING, "SparkDriverDeleting", message),) if news else ())
 
 
 def _pending(look: Look, driver: PodView) -> Step:
-    """Say what a driver waits for; an event each time that changes to something new."""
-    told = look.status.get("reason")
+    """Say what a driver waits for, with an event each time that changes to something new; fail one that waits too long."""
+    told, limit = look.status.get("reason"), look.limits.start
     status = look.to(SUBMITTED, driver.reason, driver.message)
+    wait = observe.overdue_in(driver, look.now)
+    if driver.reason == observe.GATED:
+        status.pop("waitingSince", None)  # a queue lets it wait: its time begins when the gates are removed
+    elif limit:
+        left = times.seconds_until(status.setdefault("waitingSince", times.text(look.now)), look.now) + limit
+        if left <= 0:
+            return _failing(look, "DriverStartTimeout", _late(look, driver))
+        wait = left if wait is None else min(left, wait)
     news = driver.message and told != driver.reason
-    return Step(status, events=(Event(WARNING, "SparkDriverPending", driver.message),) if news else ())
+    return Step(status, wait=wait, events=(Event(WARNING, "SparkDriverPending", driver.message),) if news else ())
+
+
+def _late(look: Look, driver: PodView) -> str:
+    """Return the sentence for a driver that has not started in time."""
+    unknown = (
+        f"its pod gives no reason; kubectl describe pod {driver.name} shows whether a Secret, a ConfigMap or a volume is missing"
+    )
+    limit = f"{look.limits.start:g} s (controller.driverStartTimeoutSeconds)"
+    return f"The driver did not start within {limit}: {driver.message or unknown}"
 
 
 def _succeeding(look: Look) -> Step:
-    driver = look.driver
-    assert driver
-    event = Event(NORMAL, "SparkDriverCompleted", f"The driver {driver.name} has completed")
+    name = look.driver.name if look.driver else (look.status.get("driverInfo") or {}).get("podName", "")
+    event = Event(NORMAL, "SparkDriverCompleted", f"The driver {name} has completed")
     _stamp(look)
     executors.settle(look.status, observe.COMPLETED)
-    if look.policy.get("type") == "Always":
+    if look.policy.get("type") == ALWAYS:
         return _again(look, SUCCEEDING, "Completed", "", event)
     done = Event(NORMAL, "SparkApplicationCompleted", "The application has completed")
     return Step(look.to(COMPLETED, "Completed"), Action.TIDY, events=(event, done))
@@ -190,8 +211,8 @@ def _failing(look: Look, reason: str, message: str) -> Step:
     _stamp(look)
     executors.settle(look.status, observe.UNKNOWN)
     event = Event(WARNING, "SparkDriverFailed", message)
-    kind, retries = look.policy.get("type", "Never"), look.policy.get("onFailureRetries", 0)
-    if kind == "Always" or (kind == "OnFailure" and look.status.get("executionAttempts", 0) <= retries):
+    kind, retries = look.policy.get("type", "Never"), look.policy.get("onFailureRetries") or 0
+    if kind == ALWAYS or (kind == ON_FAILURE and look.status.get("executionAttempts", 0) <= retries):
         return _again(look, FAILING, reason, message, event)
     return end(look, reason, message, event)
 
@@ -219,9 +240,14 @@ def _stamp(look: Look) -> None:
 
 
 def _again(look: Look, state: str, reason: str, message: str, *events: Event) -> Step:
-    """Wait for the next attempt: attempts × interval, as kubeflow's operator does."""
-    interval = look.policy.get("onFailureRetryInterval", RETRY_INTERVAL)
-    wait = interval * max(1, look.status.get("executionAttempts", 1))
+    """Wait for the next attempt: longer after each failure that follows another, from the start after a good run."""
+    status = look.status
+    started, ended = status.get("startTime"), status["terminationTime"]
+    ran = times.seconds_until(ended, times.parse(started)) if started else 0.0
+    before = status.get("failuresInRow", status.get("executionAttempts", 1) - 1)
+    good = state == SUCCEEDING or ran >= look.limits.good_run
+    status["failuresInRow"] = failures = 1 if good else max(1, before + 1)
+    wait = pause(look, "onFailureRetryInterval", failures)
     status = look.to(state, reason, message)
     status["nextAttemptTime"] = times.text(look.now + timedelta(seconds=wait))
     return Step(status, wait=wait, events=events)
@@ -229,15 +255,38 @@ def _again(look: Look, state: str, reason: str, message: str, *events: Event) ->
 
 def _between(look: Look) -> Step:
     """SUCCEEDING and FAILING: the driver has ended and another attempt follows."""
+    if not look.status.get("nextAttemptTime"):
+        return _undecided(look)
     if look.suspended:
         return _stop(look)
-    wait = times.seconds_until(look.status.get("nextAttemptTime") or times.text(look.now), look.now)
+    wait = times.seconds_until(look.status["nextAttemptTime"], look.now)
     if wait > 0:
         return Step(look.status, wait=wait)
     message = f"Attempt {look.status.get('executionAttempts', 0) + 1} begins"
     status = look.to(PENDING_RERUN, "Rerun", message)
     status["submissionAttempts"] = 0
     return Step(status, Action.DELETE_DRIVER, events=(Event(NORMAL, "SparkApplicationPendingRerun", message),))
+
+
+def _undecided(look: Look) -> Step:
+    """Take over a driver that ended under kubeflow's operator, which publishes that before it decides what follows."""
+    ended = look.status.get("terminationTime")
+    if state_of(look.status) == SUCCEEDING:
+        step = _succeeding(look)
+    else:
+        said = (look.status.get("applicationState") or {}).get("errorMessage") or "The driver failed"
+        step = _failing(look, look.driver.reason if look.driver and look.driver.state == observe.FAILED else "Failed", said)
+    if ended and not (look.driver and look.driver.finished):
+        step.status["terminationTime"] = ended
+    return step
+
+
+def _remove(look: Look, driver: PodView) -> Step:
+    """Delete a driver, or wait until it is gone; one whose node does not answer is deleted without waiting for that node."""
+    left = observe.overdue_in(driver, look.now)
+    if driver.deleting and (left is None or left > 0):
+        return Step(look.status, wait=left)
+    return Step(look.status, Action.DELETE_DRIVER)
 
 
 def _rerun(look: Look) -> Step:
@@ -247,7 +296,7 @@ def _rerun(look: Look) -> Step:
     driver = look.driver
     if driver is None or driver.submission != look.status.get("submissionID"):
         return Step(look.status, Action.SUBMIT)
-    return Step(look.status, Action.NOTHING if driver.deleting else Action.DELETE_DRIVER)
+    return _remove(look, driver)
 
 
 def _invalidating(look: Look) -> Step:
@@ -256,8 +305,9 @@ def _invalidating(look: Look) -> Step:
     if look.suspended:
         return _stop(look)
     if driver is None or driver.submission != look.status.get("submissionID"):
+        look.status["executionAttempts"] = look.status["submissionAttempts"] = 0  # kubeflow's operator does so only after
         return Step(look.to(PENDING_RERUN, "Rerun", "The application begins anew"), Action.SUBMIT)
-    return Step(look.status, Action.NOTHING if driver.deleting else Action.DELETE_DRIVER)
+    return _remove(look, driver)
 
 
 def _suspending(look: Look) -> Step:
@@ -266,7 +316,7 @@ def _suspending(look: Look) -> Step:
         executors.settle(look.status, observe.UNKNOWN)
         event = Event(NORMAL, "SparkApplicationSuspended", "The application is suspended")
         return Step(look.to(SUSPENDED, "Suspended"), events=(event,))
-    return Step(look.status, Action.NOTHING if look.driver.deleting else Action.DELETE_DRIVER)
+    return _remove(look, look.driver)
 
 
 def _suspended(look: Look) -> Step:
@@ -283,23 +333,29 @@ def _resuming(look: Look) -> Step:
 
 
 def _ended(look: Look) -> Step:
-    """Completed or failed: delete the application when its time to live has passed."""
-    if look.driver is None:
-        executors.settle(look.status, observe.COMPLETED if state_of(look.status) == COMPLETED else observe.UNKNOWN)
+    """Completed or failed: delete the application when its time to live has passed, and a driver that might still start."""
+    driver, status = look.driver, look.status
+    if driver is None:
+        executors.settle(status, observe.COMPLETED if state_of(status) == COMPLETED else observe.UNKNOWN)
+    if not status.get("terminationTime"):  # as kubeflow's operator leaves a submission that failed
+        status["terminationTime"] = (
+            (driver.finished if driver else "") or status.get("lastSubmissionAttemptTime") or times.text(look.now)
+        )
+    if driver and not driver.deleting and driver.state not in observe.ENDED and driver.reason not in observe.HOPELESS:
+        return Step(status, Action.DELETE_DRIVER)
     seconds = look.spec.get("timeToLiveSeconds")
-    ended = look.status.get("terminationTime")
-    if seconds is None or not ended:
-        return Step(look.status)
-    wait = times.seconds_until(ended, look.now) + seconds
-    return Step(look.status, wait=wait) if wait > 0 else Step(look.status, Action.DELETE)
+    if seconds is None:
+        return Step(status)
+    wait = times.seconds_until(status["terminationTime"], look.now) + seconds
+    return Step(status, wait=wait) if wait > 0 else Step(status, Action.DELETE)
 
 
 STEPS: dict[str, Callable[[Look], Step]] = {
     NEW: _new,
     SUBMISSION_FAILED: _submission_failed,
-    SUBMITTED: _driven,
-    RUNNING: _driven,
-    UNKNOWN: _driven,
+    SUBMITTED: driven,
+    RUNNING: driven,
+    UNKNOWN: driven,
     SUCCEEDING: _between,
     FAILING: _between,
     PENDING_RERUN: _rerun,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airspark_operator import conf, kinds, spec
+from airspark_operator import conf, kinds, monitoring, pods, spec
 from airspark_operator.batch import COSCHEDULING, VOLCANO, YUNIKORN
 from airspark_operator.kinds import Object
 from airspark_operator.settings import Defaults
@@ -13,12 +13,18 @@ REASONS = {
     'pythonVersion: "2"': "No supported Spark runs on Python 2; the image's Python 3 is used",
     "executor.ports": "Spark replaces the ports of its own container in executor pods; they are open without being declared",
     "executor.memoryLimit": "Spark sets the memory limit of executors to their request; raise `executor.memoryOverhead` instead",
+    "executor.lifecycle and the template's, with spark.decommission.enabled": "Spark puts its own hook there, which hands"
+    " the executor's blocks over before it ends",
+    "schedulerName of driver or executor, with batchScheduler": "The batch scheduler has to place all pods, as with"
+    " kubeflow's operator",
     "failureRetries, retryInterval": "kubeflow's operator does not act on them either; use `restartPolicy`",
     "batchScheduler, other than volcano, yunikorn or kube-scheduler": "It becomes the scheduler of the pods, no more",
     "batchSchedulerOptions.*": "Each scheduler knows only some of them, and without `batchScheduler` none applies",
     "secrets[].secretType, other than Generic, GCPServiceAccount or HadoopDelegationToken": "Mounted, without a variable",
     "volumes[] that no container mounts": "A volume without a mount is not attached to the pod",
     "sparkUIOptions.ingressAnnotations, sparkUIOptions.ingressTLS": "Without `spark.uiIngress.urlFormat` there is no Ingress",
+    "sparkConf: what a field says too": "The field wins: `spark.metrics.conf` beside `monitoring`,"
+    " `spark.kubernetes.hadoop.configMapName` beside `hadoopConfigMap`, schedulers beside `batchScheduler`",
     "sparkConf: properties of the controller": "Decided by the controller: " + ", ".join(f"`{key}`" for key in conf.OWNED),
     "sparkConf: properties of Spark's submission client": ", ".join(f"`{key}`" for key in conf.SUBMISSION_ONLY),
 }
@@ -39,8 +45,38 @@ def ignored(wanted: Object, defaults: Defaults) -> list[str]:
     executor = wanted.get("executor") or {}
     found += [f"executor.{field}" for field in ("ports", "memoryLimit") if executor.get(field)]
     found += [field for field in ("failureRetries", "retryInterval") if wanted.get(field) is not None]
-    found += _scheduling(wanted) + _secrets(wanted) + _volumes(wanted) + _user_interface(wanted, defaults)
-    return found + [f"sparkConf.{key}" for key in conf.ignored(wanted.get("sparkConf") or {})]
+    found += (
+        _lifecycle(wanted, defaults)
+        + _scheduling(wanted)
+        + _secrets(wanted)
+        + _volumes(wanted)
+        + _user_interface(wanted, defaults)
+    )
+    said = wanted.get("sparkConf") or {}
+    return found + [f"sparkConf.{key}" for key in (*conf.ignored(said), *_beside_fields(wanted, said))]
+
+
+def _lifecycle(wanted: Object, defaults: Defaults) -> list[str]:
+    said = defaults.spark_conf | (wanted.get("sparkConf") or {})
+    if said.get("spark.decommission.enabled", "").strip().lower() != "true":
+        return []
+    app: Object = {"spec": wanted}
+    own = ["executor.lifecycle"] if spec.of(app, kinds.EXECUTOR).get("lifecycle") else []
+    spark = pods.containers(app, kinds.EXECUTOR)[0]
+    return own + (["executor.template.spec.containers[].lifecycle"] if spark.get("lifecycle") else [])
+
+
+def _beside_fields(wanted: Object, said: Object) -> list[str]:
+    """Return the properties that a field stands for and wins over."""
+    about = wanted.get("monitoring") or {}
+    fields = {
+        monitoring.CONF: about.get("metricsPropertiesFile") or about.get("metricsProperties"),
+        conf.HADOOP_CONFIG_MAP: wanted.get("hadoopConfigMap"),
+        "spark.kubernetes.scheduler.name": wanted.get("batchScheduler"),
+        "spark.kubernetes.driver.scheduler.name": wanted.get("batchScheduler"),
+        "spark.kubernetes.executor.scheduler.name": wanted.get("batchScheduler"),
+    }
+    return [key for key, field in fields.items() if field and said.get(key, field) != field]
 
 
 def _scheduling(wanted: Object) -> list[str]:
@@ -48,7 +84,9 @@ def _scheduling(wanted: Object) -> list[str]:
     known = OPTIONS.get(scheduler or "", ())
     unknown = ["batchScheduler"] if scheduler and scheduler not in OPTIONS else []
     options = wanted.get("batchSchedulerOptions") or {}
-    return unknown + [f"batchSchedulerOptions.{field}" for field in options if field not in known]
+    roles = [(role, spec.of({"spec": wanted}, role).get("schedulerName")) for role in (kinds.DRIVER, kinds.EXECUTOR)]
+    own = [f"{role}.schedulerName" for role, name in roles if scheduler and name and name != scheduler]
+    return unknown + own + [f"batchSchedulerOptions.{field}" for field in options if field not in known]
 
 
 def _user_interface(wanted: Object, defaults: Defaults) -> list[str]:

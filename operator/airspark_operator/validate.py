@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
-from airspark_operator import kinds, spec
+from collections.abc import Callable, Iterator, Mapping
+
+from airspark_operator import conf as properties
+from airspark_operator import kinds, placeholders, pods, spec, syntax, volumes
 from airspark_operator.kinds import Object
 
 NAMESPACE = "spark.kubernetes.namespace"
 #: Volumes that every driver pod has.
 RESERVED = ("spark-conf-volume-driver", "spark-conf-volume-exec", "pod-template-volume", "metrics-conf")
+#: The id of some Spark application, as long as every other.
+EXAMPLE = f"spark-{0:032x}"
+#: What a text is, who checks it, and the properties by the prefix that says what it is.
+LABELS, ANNOTATIONS, VARIABLES = "label", "annotation", "variable"
+CHECKS: dict[str, Callable[[Mapping[str, str]], str | None]] = {
+    LABELS: syntax.wrong_labels,
+    ANNOTATIONS: syntax.wrong_annotations,
+    VARIABLES: syntax.wrong_variables,
+}
+PREFIXES = {
+    kinds.DRIVER: {
+        "spark.kubernetes.driver.label.": LABELS,
+        "spark.kubernetes.driver.annotation.": ANNOTATIONS,
+        "spark.kubernetes.driver.service.label.": LABELS,
+        "spark.kubernetes.driver.service.annotation.": ANNOTATIONS,
+        "spark.kubernetes.driver.node.selector.": LABELS,
+        "spark.kubernetes.node.selector.": LABELS,
+        "spark.kubernetes.driverEnv.": VARIABLES,
+        "spark.kubernetes.driver.secretKeyRef.": VARIABLES,
+    },
+    kinds.EXECUTOR: {
+        "spark.kubernetes.executor.label.": LABELS,
+        "spark.kubernetes.executor.annotation.": ANNOTATIONS,
+        "spark.kubernetes.executor.service.label.": LABELS,
+        "spark.kubernetes.executor.service.annotation.": ANNOTATIONS,
+        "spark.kubernetes.executor.node.selector.": LABELS,
+        "spark.executorEnv.": VARIABLES,
+        "spark.kubernetes.executor.secretKeyRef.": VARIABLES,
+    },
+}
 
 
 def problem(app: Object) -> str | None:
@@ -16,23 +49,32 @@ def problem(app: Object) -> str | None:
     Args:
         app: the SparkApplication, which the CustomResourceDefinition has accepted.
     """
-    checks = (_namespace(app), *(check(app, role) for role in (kinds.DRIVER, kinds.EXECUTOR) for check in (_mounts, _paths)))
-    return next((found for found in (*checks, _names(app)) if found), None)
+    checks: tuple[Callable[[Object, str], str | None], ...] = (_mounts, _paths, _texts, _containers)
+    found = [_namespace(app), _executors(app), *(check(app, role) for role in (kinds.DRIVER, kinds.EXECUTOR) for check in checks)]
+    return next((each for each in (*found, _names(app)) if each), None)
 
 
 def _namespace(app: Object) -> str | None:
-    told, own = (app["spec"].get("sparkConf") or {}).get(NAMESPACE), app["metadata"]["namespace"]
-    if told and told != own:
-        return f"sparkConf.{NAMESPACE} is {told!r}, but the application is in the namespace {own!r}; remove the property"
+    said, own = (app["spec"].get("sparkConf") or {}).get(NAMESPACE), app["metadata"]["namespace"]
+    if said and said != own:
+        return f"sparkConf.{NAMESPACE} is {said!r}, but the application is in the namespace {own!r}; remove the property"
     return None
 
 
+def _of_properties(app: Object, role: str) -> list[tuple[Object, Object]]:
+    """Return volumes and mounts of `sparkConf`; one that cannot be read is reported when the pods are built."""
+    try:
+        return volumes.of_properties(app["spec"].get("sparkConf") or {}, role)
+    except spec.Invalid:
+        return []
+
+
 def _mounts(app: Object, role: str) -> str | None:
-    own = spec.of(app, role)
-    template = (own.get("template") or {}).get("spec") or {}
-    known = {volume.get("name") for volume in [*(app["spec"].get("volumes") or ()), *(template.get("volumes") or ())]}
+    own, said = spec.of(app, role), [volume for volume, _ in _of_properties(app, role)]
+    listed = [*(app["spec"].get("volumes") or ()), *(spec.template(app, role).get("volumes") or ()), *said]
+    known = {volume.get("name") for volume in listed}
     for mount in own.get("volumeMounts") or ():
-        if mount["name"] not in known and not mount["name"].startswith("spark-local-dir-"):
+        if mount["name"] not in known and not mount["name"].startswith(volumes.LOCAL_DIR):
             return f"{role}.volumeMounts: there is no volume {mount['name']!r}; add it to volumes or correct the name"
     return None
 
@@ -40,19 +82,90 @@ def _mounts(app: Object, role: str) -> str | None:
 def _paths(app: Object, role: str) -> str | None:
     """Two mounts at one path are refused by the API server for the driver, and fail without a word in an executor."""
     own = spec.of(app, role)
+    mounts = [(mount["mountPath"], mount["name"]) for mount in own.get("volumeMounts") or ()]
+    # a property and a field may say the same
+    said = [(mount["mountPath"], mount["name"]) for _, mount in _of_properties(app, role)]
     fields = (
-        ("volumeMounts", [mount["mountPath"] for mount in own.get("volumeMounts") or ()]),
-        ("configMaps", [entry["path"] for entry in own.get("configMaps") or ()]),
-        ("secrets", [entry["path"] for entry in own.get("secrets") or ()]),
+        (f"{role}.volumeMounts", [path for path, _ in mounts]),
+        (f"{role}.configMaps", [entry["path"] for entry in own.get("configMaps") or ()]),
+        (f"{role}.secrets", [entry["path"] for entry in own.get("secrets") or ()]),
+        ("volumes of sparkConf", [path for path, name in said if (path, name) not in mounts]),
     )
-    seen: dict[str, str] = {}
+    seen = {properties.CONF_DIR: "Spark itself"}
+    if role == kinds.DRIVER:
+        seen[properties.TEMPLATE_DIR] = "the controller"
     for field, paths in fields:
         for path in paths:
             normal = path.rstrip("/") or "/"
             if normal in seen:
-                return f"{role}.{field}: the path {path} is mounted twice (also by {role}.{seen[normal]}); use another path"
+                return f"{field}: the path {path} is mounted twice (also by {seen[normal]}); use another path"
             seen[normal] = field
     return None
+
+
+def _texts(app: Object, role: str) -> str | None:
+    """Labels, annotations and variables that the API server refuses, each with the field that has it."""
+    for field, kind, entries in _fields(app, role):
+        filled = placeholders.filled(entries, EXAMPLE, "" if role == kinds.DRIVER else "1")
+        found = CHECKS[kind](filled)
+        if found:
+            return f"{field}: {found}"
+    return None
+
+
+def _fields(app: Object, role: str) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+    """Give what a role's pods and Services get as texts: the field, what it is, and its entries."""
+    own, wanted = spec.of(app, role), app["spec"]
+    given = own.get("template") or {}
+    metadata = given.get("metadata") or {}
+    yield f"{role}.labels", LABELS, own.get("labels") or {}
+    yield f"{role}.annotations", ANNOTATIONS, own.get("annotations") or {}
+    yield f"{role}.template.metadata.labels", LABELS, metadata.get("labels") or {}
+    yield f"{role}.template.metadata.annotations", ANNOTATIONS, metadata.get("annotations") or {}
+    yield "nodeSelector", LABELS, wanted.get("nodeSelector") or {}
+    yield f"{role}.nodeSelector", LABELS, own.get("nodeSelector") or {}
+    yield f"{role}.template.spec.nodeSelector", LABELS, spec.template(app, role).get("nodeSelector") or {}
+    yield f"{role}.serviceLabels", LABELS, own.get("serviceLabels") or {}
+    yield f"{role}.serviceAnnotations", ANNOTATIONS, own.get("serviceAnnotations") or {}
+    for field in ("envVars", "envSecretKeyRefs"):
+        yield f"{role}.{field}", VARIABLES, dict.fromkeys(own.get(field) or {}, "")
+    yield f"{role}.env", VARIABLES, {entry["name"]: "" for entry in own.get("env") or ()}
+    for container in pods.containers(app, role):
+        names = {entry.get("name", ""): "" for entry in container.get("env") or ()}
+        yield f"{role}: container {container.get('name', 'of the template')}", VARIABLES, names
+    for prefix, kind in PREFIXES[role].items():
+        entries = properties.prefixed(wanted.get("sparkConf") or {}, prefix)
+        yield f"sparkConf: {prefix.rstrip('.')}", kind, dict.fromkeys(entries, "") if kind == VARIABLES else entries
+
+
+def _containers(app: Object, role: str) -> str | None:
+    """Containers beside Spark's: each has a name of its own."""
+    own, spark = spec.of(app, role), pods.CONTAINER_NAMES[role]
+    for field in ("sidecars", "initContainers"):
+        if any(one["name"] == spark for one in own.get(field) or ()):
+            return f"{role}.{field}: the name {spark!r} is that of Spark's own container; rename the container"
+    init = {one.get("name") for one in pods.init_containers(app, role)}
+    _, *beside = pods.containers(app, role)
+    twice = next((one["name"] for one in beside if one.get("name") in init), None)
+    if twice:
+        return f"{role}: a container and an init container have the name {twice!r}; rename one of them"
+    return None
+
+
+def _executors(app: Object) -> str | None:
+    """The number of executors at the start, which Spark refuses above the greatest (SchedulerBackendUtils)."""
+    found = properties.allocation(app["spec"], app["spec"].get("sparkConf") or {})
+    said = (app["spec"].get("sparkConf") or {}) | found
+    if said.get("spark.dynamicAllocation.enabled", "").strip().lower() != "true":
+        return None
+    keys = ("spark.executor.instances", *(f"spark.dynamicAllocation.{word}Executors" for word in ("initial", "min", "max")))
+    numbers = {key: int(said[key]) for key in keys if said.get(key, "").strip().isdigit()}
+    greatest = numbers.pop(keys[-1], None)
+    if greatest is None or max(numbers.values(), default=0) <= greatest:
+        return None
+    key = max(numbers, key=lambda name: numbers[name])
+    field = properties.FIELDS.get(key, key)
+    return f"{field} is {numbers[key]}, above the {greatest} of dynamicAllocation.maxExecutors; lower it or raise maxExecutors"
 
 
 def _names(app: Object) -> str | None:

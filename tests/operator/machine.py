@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airspark_operator import lifecycle, observe, state
+from airspark_operator import lifecycle, observe, state, times
 from airspark_operator.observe import PodView
-from airspark_operator.state import Action, Step
+from airspark_operator.state import Action, Limits, Step
 from airspark_operator.submission import submission
 
 Object = dict[str, Any]
@@ -37,6 +37,7 @@ class Cluster:
     Args:
         app: the SparkApplication.
         graceful: whether a driver that is deleted stays until `vanish`, as pods do that get time to end.
+        limits: how long things may take.
         refuse: what the API server says to a submission; nothing if it accepts it.
     """
 
@@ -48,6 +49,7 @@ class Cluster:
     gone: bool = False
     refuse: str = ""
     graceful: bool = False
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def status(self) -> Object:
@@ -72,7 +74,7 @@ class Cluster:
         Args:
             killed_at: after how many of the things it does the controller is killed; 99 for never.
         """
-        step = lifecycle.step(deepcopy(self.app), self.driver, (), self.now)
+        step = lifecycle.step(deepcopy(self.app), self.driver, (), self.now, limits=self.limits)
         if step.action is Action.SUBMIT:
             self._submit(step, killed_at)
             return step
@@ -90,7 +92,7 @@ class Cluster:
             self._delete()  # of another submission: it has to go first
             return
         if self.refuse:
-            self.write(lifecycle.not_submitted(self.app, step.status, "Refused", self.refuse, self.now))
+            self.write(lifecycle.not_submitted(self.app, step.status, "Refused", self.refuse, self.now, limits=self.limits))
             return
         if killed_at > 0 and not self.driver:
             uid = f"pod-{len(self.made)}"
@@ -100,7 +102,12 @@ class Cluster:
             self.write(lifecycle.submitted(self.app, step.status, wanted, {"podName": "job-driver"}, [], self.now))
 
     def _delete(self) -> None:
-        self.driver = replace(self.driver, deleting=True) if self.driver and self.graceful else None
+        """Delete the driver; one that should be gone for a while is deleted at once, as the controller does."""
+        if self.driver and self.graceful and not observe.overdue(self.driver, self.now):
+            gone_by = self.driver.gone_by or times.text(self.now + timedelta(seconds=30))
+            self.driver = replace(self.driver, deleting=True, gone_by=gone_by)
+        else:
+            self.driver = None
 
     def vanish(self) -> None:
         """Have the driver pod be gone."""
@@ -134,6 +141,12 @@ class Cluster:
         """Have somebody delete the driver pod, and Spark's container end by it before the pod is gone."""
         ended = {"state": observe.FAILED, "reason": "Terminated", "finished": "2026-03-01T12:01:00Z"}
         self.become(deleting=True, message="The driver was told to stop (signal 15, exit code 143)", **ended)
+
+    def lose_node(self) -> None:
+        """Have the driver's node be lost: Kubernetes deletes the pod, and no kubelet is there to end it."""
+        gone_by = times.text(self.now + timedelta(seconds=30))
+        message = "The node n-1 of the driver does not answer or is gone: Taint manager: deleting due to NoExecute taint"
+        self.become(state=observe.UNKNOWN, reason="NodeLost", message=message, deleting=True, gone_by=gone_by)
 
     def become(self, **changes: Any) -> None:
         """Change the driver as its kubelet would."""

@@ -80,7 +80,6 @@ def should_be_read_back_by_java_as_they_were_given(given: dict[str, str]) -> Non
         ({}, "spark.driver.port", "7078"),
         ({"sparkConf": {"spark.driver.port": "7000"}}, "spark.driver.port", "7000"),
         ({}, "spark.driver.blockManager.port", "7079"),
-        ({"sparkConf": {"spark.blockManager.port": "7100"}}, "spark.driver.blockManager.port", "7100"),
         ({}, "spark.kubernetes.namespace", "data"),
         ({}, "spark.submit.deployMode", "cluster"),
         ({}, "spark.kubernetes.submitInDriver", "true"),

@@ -25,6 +25,7 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
 }
 MANIFESTS = list(yaml.safe_load_all((ROOT / "tests/operator/every-field.yaml").read_text()))
 
+RULES = "x-kubernetes-validations"
 FIELDS: dict[str, list[str]] = yaml.safe_load((ROOT / "tests/operator/fields.yaml").read_text())
 
 
@@ -203,13 +204,54 @@ def should_show_only_fields_that_exist_if_kubectl_lists_it(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", DEFINITIONS)
 def should_say_one_sentence_that_names_field_and_remedy_if_a_rule_refuses(kind: str) -> None:
-    found = [(path, rule) for path, node in nodes(root(kind)) for rule in node.get("x-kubernetes-validations", [])]
+    found = [(path, rule) for path, node in nodes(root(kind)) for rule in node.get(RULES, [])]
     assert len(found) >= 30
     for path, rule in found:
         message = rule["message"]
         assert "; " in message and "\n" not in message and not message.endswith("."), message
         field = message.split()[0].rpartition(".")[2]
         assert field in rule["rule"] or field in path, message
+
+
+def should_tell_in_the_docs_what_is_stricter_than_kubeflow_and_why() -> None:
+    text = (ROOT / "docs/sparkapplications.md").read_text()
+    table = text[text.index("<!-- stricter: begin -->") : text.index("<!-- stricter: end -->")]
+    assert table.splitlines()[3:] == [f"| {what} | {why} |" for what, why, _ in rules.STRICTER]
+    messages = {rule["message"] for kind in DEFINITIONS for _, node in nodes(root(kind)) for rule in node.get(RULES, [])}
+    patterns = [pattern for _, _, pattern in rules.STRICTER if pattern]
+    assert [message for message in messages if not re.match("|".join([*patterns, rules.KUBEFLOW_TOO]), message)] == []
+    assert [pattern for pattern in patterns if not any(re.match(pattern, message) for message in messages)] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "keys"),
+    [
+        ("volumes", ["name"]),
+        ("driverIngressOptions", ["servicePort"]),
+        *(
+            (f"{role}.{name}", keys)
+            for role in ("driver", "executor")
+            for name, keys in {
+                "env": ["name"], "volumeMounts": ["mountPath"], "sidecars": ["name"], "initContainers": ["name"],
+                "configMaps": ["path"], "secrets": ["path"], "hostAliases": ["ip"], "ports": ["containerPort", "protocol"],
+            }.items()
+        ),
+        ("driver.sidecars[].env", ["name"]),
+        ("driver.sidecars[].volumeMounts", ["mountPath"]),
+    ],
+)  # fmt: skip
+def should_merge_a_list_by_its_key_if_it_is_applied_by_the_server(path: str, keys: list[str]) -> None:
+    node = dict(nodes(spec()))[f".{path}"]
+    assert (node["x-kubernetes-list-type"], node["x-kubernetes-list-map-keys"]) == ("map", keys)
+
+
+@pytest.mark.parametrize("kind", DEFINITIONS)
+def should_require_the_keys_of_a_list_if_it_is_merged_by_them(kind: str) -> None:
+    merged = [(path, node) for path, node in nodes(root(kind)) if node.get("x-kubernetes-list-type") == "map"]
+    assert merged
+    for path, node in merged:
+        assert set(node["x-kubernetes-list-map-keys"]) <= set(node["items"].get("required", ())), path
+        assert not re.search(r"\.(driver|executor)\.template\.", path), "any part of a template may be left out"
 
 
 @pytest.mark.parametrize("kind", DEFINITIONS)

@@ -51,10 +51,6 @@ def should_delete_everything_with_the_application() -> None:
             {"arguments": ["--date", "a b"]},
             ["--class", "org.apache.spark.deploy.PythonRunner", "local:///main.py", "--date", "a b"],
         ),
-        (
-            {"proxyUser": "reporter"},
-            ["--class", "org.apache.spark.deploy.PythonRunner", "--proxy-user", "reporter", "local:///main.py"],
-        ),
     ],
 )
 def should_give_the_driver_the_arguments_that_spark_submit_gives(spec: Object, arguments: list[str]) -> None:
@@ -64,6 +60,10 @@ def should_give_the_driver_the_arguments_that_spark_submit_gives(spec: Object, a
         "/opt/spark/conf/spark.properties",
         *arguments,
     ]
+
+
+def should_name_the_proxy_user_first_as_spark_submit_does() -> None:
+    assert container(driver(app(proxyUser="reporter")))["args"][:4] == ["driver", "--proxy-user", "reporter", "--properties-file"]
 
 
 def should_tell_the_driver_what_an_entry_point_needs() -> None:

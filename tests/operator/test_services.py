@@ -123,7 +123,7 @@ def should_expose_further_ports_of_the_driver() -> None:
 @pytest.mark.parametrize("text", ["", "/only/a/path"])
 def should_refuse_an_address_without_a_host(text: str) -> None:
     with pytest.raises(Invalid, match="has no host"):
-        services.address(app(), text)
+        services.address(app(), text, "spark-0")
 
 
 @pytest.mark.parametrize(
@@ -135,5 +135,5 @@ def should_refuse_an_address_without_a_host(text: str) -> None:
     ],
 )
 def should_read_an_address(text: str, host: str, path: str) -> None:
-    found = services.address(app(), text)
+    found = services.address(app(), text, "spark-0")
     assert (found.host, found.path, found.text) == (host, path, host + path)

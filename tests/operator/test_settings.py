@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from airspark_operator import settings
 from airspark_operator.settings import Defaults, Election, Settings, WrongSettings
+from airspark_operator.state import Limits
 
 Object = dict[str, Any]
 
@@ -30,6 +31,9 @@ EVERYTHING: Object = {
     "port": 9090,
     "maxTrackedExecutorPerApp": 5,
     "missedRunDeadlineSeconds": 90,
+    "driverStartTimeoutSeconds": 120,
+    "maxRetryIntervalSeconds": 60,
+    "retryResetSeconds": 30,
     "log": {"level": "debug", "format": "plain"},
     "defaults": {
         "serviceAccount": "spark",
@@ -54,6 +58,7 @@ def should_read_every_key_of_the_chart() -> None:
         port=9090,
         max_tracked_executors=5,
         missed_run_deadline=90,
+        limits=Limits(start=120, pause=60, good_run=30),
         log_level="debug",
         log_format="plain",
         defaults=Defaults(

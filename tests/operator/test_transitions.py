@@ -241,7 +241,7 @@ def should_not_go_on_before_a_driver_that_is_being_deleted_is_gone(wish: Object)
     cluster.change(**wish)
     cluster.settle()
     assert cluster.state == ("SUSPENDING" if wish is SUSPEND else "INVALIDATING") and len(cluster.made) == 1
-    cluster.later(3600)
+    cluster.later(50)
     assert cluster.look().action is Action.NOTHING and len(cluster.made) == 1
     cluster.vanish()
     cluster.settle()

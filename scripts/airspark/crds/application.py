@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airspark.crds import pods, rules
 from airspark.crds.kubernetes_types import QUANTITY, kubernetes
-from airspark.crds.types import Schema, array, checked, flag, integer, mapping, struct, text
+from airspark.crds.types import Schema, array, checked, flag, integer, mapping, merged_by, struct, text
 
 REQUIRED = ("type", "sparkVersion", "mainApplicationFile", "driver", "executor")
 
@@ -122,13 +122,20 @@ def _access() -> dict[str, Schema]:
         "metricsPropertiesFile": text("Path of a metrics.properties in the image"),
         "prometheus": struct(exporter, "The JMX exporter for Prometheus", required=("jmxExporterJar",)),
     }
-    address = text("Host and path of the Ingress, with {{$appName}} and {{$appNamespace}}", maxLength=rules.ADDRESS_LENGTH)
+    address = text(
+        "Host and path of the Ingress, with {{$appName}}, {{$appNamespace}} and {{$appId}}", maxLength=rules.ADDRESS_LENGTH
+    )
     ingress = struct(_service() | {"ingressURLFormat": address}, required=("servicePort", "servicePortName"))
     return {
         "monitoring": struct(monitoring, "Metrics of the pods", required=("exposeDriverMetrics", "exposeExecutorMetrics")),
         "sparkUIOptions": struct(_service(), "Service and Ingress of the application's user interface"),
         "driverIngressOptions": checked(
-            array(ingress, "Services and Ingresses of further ports of the driver", maxItems=rules.MOST_PORTS),
+            array(
+                ingress,
+                "Services and Ingresses of further ports of the driver",
+                maxItems=rules.MOST_PORTS,
+                **merged_by("servicePort"),
+            ),
             rules.driver_ingresses(),
         ),
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 import kubernetes_validate
 
-from airspark.crds.types import Schema
+from airspark.crds.types import Schema, merged_by
 from airspark.project import Failure, version_tuple, versions
 
 QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
@@ -51,8 +51,9 @@ def kubernetes(name: str, loose: bool = False) -> Schema:
         loose: whether no field is required and unknown ones are kept, for a template that is only a part of a pod.
 
     Returns:
-        Types, formats and required fields, without descriptions, defaults and list types: the API server checks the
-        pods themselves, and a list that is merged as a whole accepts whatever kubeflow's definition accepts.
+        Types, formats, required fields and the keys by which a server-side apply merges lists, without descriptions and
+        defaults: the API server checks the pods themselves. A list whose key an entry may leave out is replaced as a whole,
+        and so is every list of a template, of which any part may be left out.
     """
     full = name if "." in name else CORE + name
     if full in LEAVES:
@@ -74,6 +75,9 @@ def _structural(node: dict[str, Any], loose: bool) -> Schema:
         schema["format"] = node["format"]
     if "items" in node:
         schema["items"] = _structural(node["items"], loose)
+        keys = node.get("x-kubernetes-list-map-keys")
+        if keys and set(keys) <= set(schema["items"].get("required", ())):
+            schema |= merged_by(*keys)
     if "additionalProperties" in node:
         schema["additionalProperties"] = _structural(node["additionalProperties"], loose)
     if node.get("properties"):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from airspark.crds import rules
 from airspark.crds.kubernetes_types import CORE, kubernetes
-from airspark.crds.types import NAME_LENGTH, Schema, array, checked, described, flag, integer, mapping, struct, text
+from airspark.crds.types import NAME_LENGTH, Schema, array, checked, described, flag, integer, mapping, merged_by, struct, text
 
 
 def volumes(about: str) -> Schema:
     """Return the schema of volumes, each of another name."""
     volume = kubernetes("Volume")
     volume["properties"]["name"]["maxLength"] = NAME_LENGTH
-    return checked(array(volume, about, maxItems=rules.MOST_VOLUMES), rules.unique("volumes"))
+    return array(volume, about, maxItems=rules.MOST_VOLUMES, **merged_by("name"))
 
 
 def driver() -> Schema:
@@ -48,7 +48,8 @@ def _mounts(role: str) -> Schema:
     """Return the schema of a role's mounts."""
     mount = kubernetes("VolumeMount")
     mount["properties"]["name"]["maxLength"] = NAME_LENGTH
-    return array(mount, f"Where volumes of the application appear in the {role}'s container", maxItems=rules.MOST_VOLUMES)
+    about = f"Where volumes of the application appear in the {role}'s container"
+    return array(mount, about, maxItems=rules.MOST_VOLUMES, **merged_by("mountPath"))
 
 
 def _bounded(about: str, checks: list[rules.Rule]) -> Schema:
@@ -57,8 +58,8 @@ def _bounded(about: str, checks: list[rules.Rule]) -> Schema:
 
 
 def _pairs(about: str, *fields: str) -> Schema:
-    """Return the schema of a list of objects whose fields are all texts that must be there."""
-    return array(struct({field: text() for field in fields}, required=fields), about)
+    """Return the schema of a list of files with their paths: objects whose fields are all texts that must be there."""
+    return array(struct({field: text() for field in fields}, required=fields), about, **merged_by("path"))
 
 
 def _resources(role: str) -> dict[str, Schema]:
@@ -88,14 +89,14 @@ def _shared(role: str) -> dict[str, Schema]:
         "annotations": mapping(about="Annotations of the pod"),
         "configMaps": _pairs("ConfigMaps mounted into the container", "name", "path"),
         "dnsConfig": described(kubernetes("PodDNSConfig"), "DNS settings of the pod"),
-        "env": array(kubernetes("EnvVar"), "Environment of the container"),
+        "env": array(kubernetes("EnvVar"), "Environment of the container", **merged_by("name")),
         "envFrom": array(kubernetes("EnvFromSource"), "ConfigMaps and Secrets whose keys become environment variables"),
         "envSecretKeyRefs": mapping(reference, "Environment variables from keys of Secrets; env does the same"),
         "envVars": mapping(about="Environment variables by name; env does the same"),
-        "hostAliases": array(kubernetes("HostAlias"), "Entries of the pod's hosts file"),
+        "hostAliases": array(kubernetes("HostAlias"), "Entries of the pod's hosts file", **merged_by("ip")),
         "hostNetwork": flag("Whether the pod uses the node's network"),
         "image": text("Image, if it differs from the application's"),
-        "initContainers": array(kubernetes("Container"), "Containers that end before Spark's starts"),
+        "initContainers": array(kubernetes("Container"), "Containers that end before Spark's starts", **merged_by("name")),
         "javaOptions": text(f"Options of the JVM (spark.{role}.extraJavaOptions)"),
         "labels": mapping(about="Labels of the pod"),
         "lifecycle": described(kubernetes("Lifecycle"), "Hooks of the container"),
@@ -106,6 +107,7 @@ def _shared(role: str) -> dict[str, Schema]:
                 {"name": text(), "protocol": text(), "containerPort": integer()}, required=("name", "protocol", "containerPort")
             ),
             "Further ports of the container",
+            **merged_by("containerPort", "protocol"),
         ),
         "priorityClassName": text("PriorityClass of the pod"),
         "schedulerName": text("Scheduler of the pod"),
@@ -113,7 +115,7 @@ def _shared(role: str) -> dict[str, Schema]:
         "securityContext": described(kubernetes("SecurityContext"), "Security context of the container"),
         "serviceAccount": text("ServiceAccount of the pod"),
         "shareProcessNamespace": flag("Whether the pod's containers see each other's processes"),
-        "sidecars": array(kubernetes("Container"), "Containers beside Spark's"),
+        "sidecars": array(kubernetes("Container"), "Containers beside Spark's", **merged_by("name")),
         "template": _template(role),
         "terminationGracePeriodSeconds": integer("Seconds between the signal to end and the kill", bits=64),
         "tolerations": array(kubernetes("Toleration"), "Taints that the pod tolerates"),

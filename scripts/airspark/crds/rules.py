@@ -40,6 +40,69 @@ DENIED = {
     ),
 }
 
+#: What is refused here and not by kubeflow's CustomResourceDefinition, and why: the table of docs/sparkapplications.md. The
+#: pattern says which messages of rules a line is about; a line without one is about the schema or the controller.
+STRICTER = (
+    (
+        "`driver.coreRequest`, `driver.coreLimit` and the executor's: not a quantity, negative, or a request above the limit",
+        "The API server refuses such pods; executors would never come, without a word",
+        r"(driver|executor)\.core(Request|Limit) ",
+    ),
+    (
+        "`memory`, `memoryOverhead`, `memoryLimit`, `memoryOverheadFactor`: what Spark cannot read, such as `1.5g`",
+        "Spark's driver would end with a stack trace",
+        r"((driver|executor)\.memory(Overhead|Limit)?|memoryOverheadFactor) ",
+    ),
+    (
+        "`dynamicAllocation`: more executors at the start (`initialExecutors`, `executor.instances`) than `maxExecutors`",
+        "Spark refuses to start; kubeflow's operator refuses it too, from 2.6 on",
+        r"dynamicAllocation\.initialExecutors must not be above",
+    ),
+    (
+        "`dynamicAllocation`: negative bounds, a minimum above the maximum, a maximum of 0",
+        "Spark refuses to start; kubeflow's operator refuses it too, from 2.6 on",
+        r"dynamicAllocation\.",
+    ),
+    (
+        "a mount without its volume; one of `sparkConf` counts, and is mounted",
+        "kubeflow's operator drops the mount without a word, and the application misses its files",
+        r"(driver|executor)\.volumeMounts ",
+    ),
+    (
+        "two entries with one key: names in `volumes`, `env`, `sidecars`, `initContainers`; paths in `volumeMounts`, "
+        "`configMaps`, `secrets`; an `ip` in `hostAliases`; a port in `ports`, `driverIngressOptions`",
+        "A server-side apply merges these lists by that key; Kubernetes refuses most of them in a pod",
+        "",
+    ),
+    (
+        "labels, keys of annotations and names of variables that an API server refuses; a container named twice",
+        "The driver would be refused, and executors would never come; of variables, what Kubernetes before 1.34 takes",
+        "",
+    ),
+    (
+        "two mounts at one path, also of `sparkConf`; two volumes of one name, of which one comes from elsewhere",
+        "The driver would be refused, and executors would never come",
+        "",
+    ),
+    (
+        "names of applications above 63 characters",
+        "They are the values of labels",
+        r"metadata\.name ",
+    ),
+    (
+        "`concurrencyPolicy` and `schedule` that cannot be read",
+        "The schedule would never run",
+        r"(concurrencyPolicy|schedule) ",
+    ),
+    (
+        "more than 256 volumes or mounts a pod, 64 `driverIngressOptions`",
+        "A bound makes the cost of the rules computable",
+        "",
+    ),
+)
+#: Messages of rules that kubeflow's webhook has as well.
+KUBEFLOW_TOO = r"(sparkConf must not set|nodeSelector must not be set together|driverIngressOptions must) "
+
 
 def rule(check: str, message: str) -> Rule:
     """Return a rule.
@@ -106,16 +169,6 @@ def spark_conf() -> list[Rule]:
     ]
 
 
-def unique(field: str) -> list[Rule]:
-    """Return the rule of a list whose names are all different."""
-    return [
-        rule(
-            "self.all(one, self.exists_one(other, other.name == one.name))",
-            f"{field} must not name two entries alike; rename one of them",
-        )
-    ]
-
-
 def role(which: str) -> list[Rule]:
     """Return the rules of a driver or executor as a whole."""
     both = "!has(self.coreRequest) || !has(self.coreLimit) || !isQuantity(self.coreRequest) || !isQuantity(self.coreLimit)"
@@ -161,10 +214,6 @@ def driver_ingresses() -> list[Rule]:
     """Return the rules of ports of the driver that are exposed, as kubeflow's webhook has them."""
     return [
         rule(
-            "self.all(one, self.exists_one(other, other.servicePort == one.servicePort))",
-            "driverIngressOptions must not expose one servicePort twice; remove one of the entries",
-        ),
-        rule(
             "self.all(one, has(one.ingressURLFormat) && one.ingressURLFormat != '')",
             "driverIngressOptions must each have an ingressURLFormat; write it like '{{$appName}}.example.com'",
         ),
@@ -189,7 +238,10 @@ def application() -> list[Rule]:
 
 
 def _mounts(which: str) -> list[Rule]:
-    """Return the rule that every mount of a role has its volume; Spark makes those for `spark-local-dir-` itself."""
+    """Return the rule that every mount of a role has its volume; Spark makes those for `spark-local-dir-` itself.
+
+    A volume may also come from properties. To look through them costs more than a rule may, so the controller does.
+    """
     mounts, template = f"self.{which}.volumeMounts", f"self.{which}.template"
     own = (
         f"(has({template}) && has({template}.spec) && has({template}.spec.volumes)"
@@ -202,7 +254,7 @@ def _mounts(which: str) -> list[Rule]:
     )
     return [
         rule(
-            f"!has({mounts}) || {mounts}.all(mount, {known})",
+            f"!has({mounts}) || has(self.sparkConf) || {mounts}.all(mount, {known})",
             f"{which}.volumeMounts must only name volumes that exist; add the missing one to volumes or to "
             f"{which}.template.spec.volumes",
         )
@@ -220,28 +272,34 @@ def concurrency() -> list[Rule]:
 
 
 def schedule() -> list[Rule]:
-    """Return the rule of a cron schedule: five fields within their ranges, a word, or a fixed distance."""
+    """Return the rule of a cron schedule, which lets through what airspark_operator.schedule reads, and nothing else."""
+    step = "(/0*[1-9][0-9]*)?"
     months = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+    weekday = "0*[0-7]|sun|mon|tue|wed|thu|fri|sat"
     fields = [
-        _cron_field("[0-5]?[0-9]"),
-        _cron_field("[01]?[0-9]|2[0-3]"),
-        _cron_field("0?[1-9]|[12][0-9]|3[01]|l"),
-        _cron_field(f"0?[1-9]|1[0-2]|{months}"),
-        _cron_field("(0?[0-7]|sun|mon|tue|wed|thu|fri|sat)(#[1-5])?|l[0-7]"),
+        _cron_field("0*[1-5]?[0-9]", step),
+        _cron_field("0*(1?[0-9]|2[0-3])", step),
+        _cron_field("0*([1-9]|[12][0-9]|3[01])", step, "l"),
+        _cron_field(f"0*([1-9]|1[0-2])|{months}", step),
+        _cron_field(weekday, step, f"({weekday})#[1-5]|l[0-7]"),
     ]
     words = "annually|yearly|monthly|weekly|daily|midnight|hourly"
-    every = r"every\s+([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+"
+    # digits are counted so that no sum of six is longer than Python's dates and Go's durations together can hold
+    units = {6: "h", 8: "m", 9: "s", 12: "ms", 15: "us|µs|μs", 18: "ns"}
+    parts = "|".join(f"(0*[0-9]{{1,{digits}}}([.][0-9]*)?|[.][0-9]+)({unit})" for digits, unit in units.items())
+    every = rf"every\s+[+]?({parts}){{1,6}}"
     five = r"\s+".join(fields)
-    pattern = rf"(?i)^\s*((cron_)?tz=\S+\s+)?(@({words}|{every})|{five})\s*$"
+    pattern = rf"(?i)^\s*((cron_)?tz=\S*\s+)?(@({words}|{every})|{five})\s*$"
+    plain, nothing = r"^[ -~\t\n\f\rµμ]*$", r"(?i)@every[^1-9]*$"
     return [
         rule(
-            f"self.matches(r'{pattern}')",
+            f"self.matches(r'{plain}') && self.matches(r'{pattern}') && !self.matches(r'{nothing}')",
             "schedule must be five fields of cron or a word such as @daily; write it like '0 2 * * *' or '@every 1h30m'",
         )
     ]
 
 
-def _cron_field(value: str) -> str:
-    """Return the pattern of one field of cron: a list of values and ranges with steps."""
-    item = f"([*?]|({value})(-({value}))?)(/[0-9]+)?"
-    return f"{item}(,{item})*"
+def _cron_field(value: str, step: str, special: str = "") -> str:
+    """Return the pattern of one field of cron: a list of values and ranges with steps, and of what only this field has."""
+    item = f"([*?]|({value})(-({value}))?){step}" + (f"|{special}" if special else "")
+    return f"({item})(,({item}))*"

@@ -48,6 +48,8 @@ def application() -> Schema:
         "lastSubmissionAttemptTime": time("When it was last submitted"),
         "startTime": time("When the driver's container started"),
         "terminationTime": time("When the application ended"),
+        "waitingSince": time("Since when the driver has not started, or has not been heard of"),
+        "failuresInRow": integer("How often it has failed one after the other, for the pause before another attempt"),
         "nextAttemptTime": time("When the next attempt is due"),
         "reason": text("The state's reason in one word"),
         "specHash": text("Hash of the spec that was submitted"),

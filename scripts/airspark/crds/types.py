@@ -41,6 +41,11 @@ def array(items: Schema, about: str = "", **more: Any) -> Schema:
     return _described({"type": "array", "items": items}, about, more)
 
 
+def merged_by(*keys: str) -> Schema:
+    """Return the keywords of a list that a server-side apply merges: an entry is known by keys that each must have."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
 def mapping(values: Schema | None = None, about: str = "", **more: Any) -> Schema:
     """Return the schema of a map by string, by default to strings."""
     return _described({"type": "object", "additionalProperties": values or {"type": "string"}}, about, more)
