@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Resolve images/*/requirements.in and */jars.in into lock files of names, versions and hashes, without an address.
 #
-#   images/lock.sh             # needs uv on the PATH, or UV=<path to uv>, and a Docker engine with the base image
+#   images/lock.sh             # as scripts/lock.sh, which calls this in a copy of the checkout
 #   images/lock.sh --upgrade   # move every package to its newest allowed version
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -10,6 +10,8 @@ if [[ "${1:-}" == --help || "${1:-}" == -h ]]; then
   sed -n '2,5p' "$0" | cut -c3-
   exit 0
 fi
+# In the checkout itself, a failure would leave some lock files new and some old.
+[[ -n ${AIRSPARK_LOCK_COPY:-} ]] || exec ../scripts/lock.sh "$@"
 
 uv=${UV:-uv}
 
@@ -56,8 +58,9 @@ report airflow/cloud.txt
 bundle=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
 mapfile -t arguments < <(sed -n 's/^\([A-Z_]*\)[[:space:]]*:=[[:space:]]*\(.*\)/--build-arg=\1=\2/p' ../versions.mk)
 [[ -s $bundle ]] && arguments+=(--secret "id=ca,src=$bundle")
-for folder in spark opensearch; do
+for folder in spark opensearch jmx-exporter; do
   docker buildx build --quiet --no-cache-filter jars-resolved --file "$folder/Dockerfile" --target jars-lock --output "$folder" \
-    --build-arg "BASE=airspark/base:$(version AIRSPARK_VERSION)" "${arguments[@]}" .. >/dev/null
+    --build-arg "BASE=airspark/base:$(version AIRSPARK_VERSION)" --build-arg "SPARK=airspark/spark:$(version AIRSPARK_VERSION)" \
+    "${arguments[@]}" .. >/dev/null
   echo "✓ images/$folder/jars.lock: $(wc -l <"$folder/jars.lock") jars" >&2
 done

@@ -29,6 +29,23 @@ FAULTS = (
         'deadline_interval = timedelta(seconds=deadline_alert.interval["__data__"])',
         "apache/airflow#70368",
     ),
+    # Airflow 3 dropped the setting for the time zone of its pages: they take that of the browser until one is selected. Here they
+    # take the platform's until then.
+    Fault(
+        "airflow/api_fastapi/core_api/app.py",
+        '{"backend_server_base_url": request.base_url.path},',
+        '{"backend_server_base_url": request.base_url.path, "time_zone": os.environ.get("AIRSPARK_TIME_ZONE", "")},',
+        "apache/airflow#49176",
+    ),
+    Fault(
+        "airflow/ui/dist/index.html",
+        "<title>Airflow</title>",
+        "<title>Airflow</title>{% if time_zone %}<script>((ours) => { const [selected, before] = "
+        '["timezone", "airspark_timezone"].map((key) => localStorage.getItem(key)); '
+        'if (selected === null || selected === before) { localStorage.setItem("timezone", ours); '
+        'localStorage.setItem("airspark_timezone", ours); } })(JSON.stringify({{ time_zone | tojson }}))</script>{% endif %}',
+        "apache/airflow#49176",
+    ),
 )
 
 

@@ -26,6 +26,10 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+#: The zone of the days: that of the platform, or UTC.
+ZONE = ZoneInfo(os.environ.get("AIRSPARK_TIME_ZONE") or "UTC")
 
 #: page → how often it is answered by 500 first; pages that hang; pages that are cut off once; pages that are no JSON;
 #: a field that is left out of every order, and one of every page; how much larger `total` is from page 2 on; how many orders
@@ -56,13 +60,17 @@ def orders(day: str, number: int, seed: int = 7) -> list[dict[str, Any]]:
         seed: another seed gives other orders.
     """
     randomness = random.Random(f"{seed} {day}")
-    midnight = dt.datetime.fromisoformat(f"{day}T00:00:00+09:00")
+    begin, end = (
+        dt.datetime.combine(date, dt.time(), ZONE).astimezone(dt.UTC)
+        for date in (dt.date.fromisoformat(day), dt.date.fromisoformat(day) + dt.timedelta(1))
+    )
+    length = int((end - begin).total_seconds())
     base = int(day.replace("-", "")) * 1_000_000
     return [
         {
             "order_id": base + one,
             "customer_id": f"C{randomness.randint(1, 5_000)}",
-            "created_at": (midnight + dt.timedelta(seconds=randomness.randrange(86_400))).isoformat(),
+            "created_at": (begin + dt.timedelta(seconds=randomness.randrange(length))).astimezone(ZONE).isoformat(),
             "status": randomness.choice(STATUSES),
             "amount": f"{randomness.randint(900, 900_000)}.{randomness.randint(0, 99):02d}",
             "currency": "KRW",

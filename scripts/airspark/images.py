@@ -49,6 +49,8 @@ class Image:
         name: name behind the prefix.
         parents: the images it is built from, by the build argument that names each; none for Debian itself.
         sources: what goes in beside its folder, relative to the repository.
+        code: folders of the repository that go in last, each a layer of its own: what they hold changes daily, and what
+            lies below, the runtime, does not change with them.
         folder: folder below images/, by default the name.
         target: stage of the Dockerfile, by default the last.
         arguments: further build arguments.
@@ -58,6 +60,7 @@ class Image:
     name: str
     parents: tuple[tuple[str, str], ...] = ()
     sources: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
     folder: str = ""
     target: str = ""
     arguments: tuple[tuple[str, str], ...] = ()
@@ -82,14 +85,16 @@ IMAGES = {
         Image("base"),
         # without the applications, so that a changed application does not rebuild Airflow
         Image("spark-runtime", (BASE,), folder="spark", target="runtime"),
-        Image("spark", (BASE,), ("spark-apps",)),
-        Image("airflow", (BASE, ("SPARK", "spark-runtime")), ("dags", "spark-apps")),
+        Image("spark", (BASE,), code=("spark-apps",)),
+        Image("airflow", (BASE, ("SPARK", "spark-runtime")), code=("spark-apps", "dags")),
         Image("postgres", (BASE,)),
         Image("operator", (BASE,), ("operator",)),
     )
 }
 #: What the charts run by default; the others are only built upon.
 LOADED = (IMAGES["postgres"], IMAGES["airflow"], IMAGES["spark"], IMAGES["operator"])
+#: Labels of an image beside that of its whole content: of its runtime, and of each folder of code.
+RUNTIME_LABEL, CODE_LABEL = "io.airspark.runtime-hash", "io.airspark.{}-hash"
 
 # Debian's slim image, as Debian makes it: without manuals and translations, and with the package that only says that
 # /usr is merged, not the one that merges it with Perl.
@@ -118,6 +123,7 @@ GIT_SERVER = Image("git-server", (BASE,))
 MINIO = Image("minio", go=GoCommand("github.com/minio/minio", "MINIO_VERSION"))
 SHOP_API = Image("shop-api", (BASE,))
 OPENSEARCH = Image("opensearch", (BASE, ("SPARK", "spark-runtime")), ("images/spark/jars.py", "images/spark/TrustStore.java"))
+JMX_EXPORTER = Image("jmx-exporter", (BASE, ("SPARK", "spark")), ("images/spark/jars.py", "images/spark/TrustStore.java"))
 PROMETHEUS = Image(
     "prometheus",
     # without service discovery in clouds and clusters: a third of the code, and tests name their targets
@@ -127,6 +133,11 @@ PROMETHEUS = Image(
 
 def image_hash(image: Image) -> str:
     """Hash of what an image is built from, its parents included."""
+    return content_hash((ROOT / folder for folder in image.code), runtime_hash(image))
+
+
+def runtime_hash(image: Image) -> str:
+    """Hash of what an image is built from without its folders of code."""
     parents = [image_hash(IMAGES[name]) for _, name in image.parents]
     sources = [ROOT / image.source, *(ROOT / source for source in image.sources)]
     base = [] if image.parents or image.go else MMDEBSTRAP
@@ -134,6 +145,12 @@ def image_hash(image: Image) -> str:
     # the revision is a label: a commit alone rebuilds nothing
     arguments = [f"{key}={value}" for key, value in build_args(image).items() if key != "REVISION"]
     return content_hash(sources, *parents, *arguments, *base, *go)
+
+
+def labels(image: Image) -> dict[str, str]:
+    """What an image is labelled with when it is built: the hashes of its content, its runtime and each folder of code."""
+    code = {CODE_LABEL.format(folder): content_hash([ROOT / folder]) for folder in image.code}
+    return {LABEL: image_hash(image), RUNTIME_LABEL: runtime_hash(image), **code}
 
 
 def build_args(image: Image) -> dict[str, str]:
@@ -229,8 +246,7 @@ def build(image: Image) -> bool:
     Raises:
         Failure: if the build fails.
     """
-    wanted = image_hash(image)
-    if image_label(image.tag, LABEL) == wanted:
+    if is_built(image):
         return False
     with step(f"image-{image.name}", f"Build {image.tag}") as current, ExitStack() as stack:
         context = ROOT
@@ -243,7 +259,8 @@ def build(image: Image) -> bool:
             *(["--target", image.target] if image.target else []),
             *(["--secret", f"id=ca,src={bundle}"] if bundle else []),
             *(word for key, value in build_args(image).items() for word in ("--build-arg", f"{key}={value}")),
-            "--label", f"{LABEL}={wanted}", "--tag", image.tag, context,
+            *(word for label, text in labels(image).items() for word in ("--label", f"{label}={text}")),
+            "--tag", image.tag, context,
         ])  # fmt: skip
         current.note = f"{size(image) / 1e6:.0f} MB"
     return True
@@ -254,23 +271,34 @@ def size(image: Image) -> int:
     return int(output(["docker", "image", "inspect", "--format", "{{.Size}}", image.tag]))
 
 
-def is_built(image: Image) -> bool:
-    """Whether the engine has the image as its present sources make it."""
-    return image_label(image.tag, LABEL) == image_hash(image)
+def is_built(image: Image, code: bool = True) -> bool:
+    """Whether the engine has the image as its present sources make it.
+
+    Args:
+        image: the image.
+        code: whether its folders of code count too.
+    """
+    if code:
+        return image_label(image.tag, LABEL) == image_hash(image)
+    return image_label(image.tag, RUNTIME_LABEL) == runtime_hash(image)
 
 
-def ensure() -> None:
-    """Build every default image whose content changed, parents first."""
-    if all(map(is_built, IMAGES.values())):
+def ensure(code: bool = True) -> None:
+    """Build every default image whose content changed, parents first.
+
+    Args:
+        code: whether a change of DAGs or applications alone counts; without it, images with old ones stay as they are.
+    """
+    if all(is_built(image, code) for image in IMAGES.values()):
         done("Images " + ", ".join(image.tag for image in IMAGES.values()), "there")
         return
-    ensure_built(IMAGES.values())
+    ensure_built(IMAGES.values(), code)
 
 
-def ensure_built(wanted: Iterable[Image]) -> None:
+def ensure_built(wanted: Iterable[Image], code: bool = True) -> None:
     """Build images whose content changed, each after its parents; raises Failure if a build fails."""
     for image in wanted:
-        if is_built(image):
+        if is_built(image, code):
             continue
         ensure_base()
         ensure_built(IMAGES[name] for _, name in image.parents)
@@ -300,11 +328,6 @@ def on_request(manifests: str) -> list[Image]:
 def image_id(image: Image) -> str:
     """The engine's id of an image."""
     return output(["docker", "image", "inspect", "--format", "{{.Id}}", image.tag])
-
-
-def image_ids() -> dict[str, str]:
-    """The engine's id of each image that the charts run by default."""
-    return {image.name: image_id(image) for image in LOADED}
 
 
 def chain_ids(diff_ids: list[str]) -> list[str]:
@@ -378,16 +401,20 @@ def node_image_ids(node: str) -> set[str]:
     return found
 
 
-def load(nodes: list[str], wanted: Iterable[Image] = LOADED) -> None:
+def load(nodes: list[str], wanted: Iterable[Image] = LOADED) -> bool:
     """Load images into every node, moving only layers the node lacks.
 
     Args:
         nodes: names of the nodes.
         wanted: built images; those that the charts run by default.
 
+    Returns:
+        Whether a node lacked one.
+
     Raises:
         Failure: if an import fails.
     """
+    loaded = False
     ids = {image: image_id(image) for image in wanted}
     for node in nodes:
         have = node_image_ids(node)
@@ -398,6 +425,8 @@ def load(nodes: list[str], wanted: Iterable[Image] = LOADED) -> None:
         with step(f"load-{node}", f"Load {', '.join(image.name for image in missing)} into {node}") as current:
             seen, copied = _load(node, missing, current)
             current.note = f"{copied / 1e6:.0f} of {seen / 1e6:.0f} MB moved"
+        loaded = True
+    return loaded
 
 
 def _load(node: str, missing: list[Image], current: Step) -> tuple[int, int]:

@@ -103,6 +103,13 @@ def test_connections_variables_and_pools_are_created_once_and_updated_to_what_th
     assert pool == "7|Default pool"
 
 
+def test_a_bootstrap_behind_a_pooler_by_transaction_does_the_same_and_leaves_no_lock(metadata: Metadata) -> None:
+    """Should hold its lock in a transaction, because a session's lock would stay with the pool."""
+    lines = metadata.bootstrap({"migrate": True, "user": ADMIN}, AIRSPARK_POOLED="yes")
+    assert lines[0].startswith("database: migrated in ") and lines[1] == "user admin: kept"
+    assert metadata.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0"
+
+
 def test_what_is_gone_from_the_values_is_removed_only_if_the_bootstrap_made_it(metadata: Metadata) -> None:
     metadata.sql(
         "INSERT INTO connection (conn_id, conn_type, is_encrypted, is_extra_encrypted) VALUES ('theirs', 'http', false, false)",
@@ -241,6 +248,7 @@ def test_a_new_fernet_key_re_encrypts_everything_so_that_the_old_one_can_go(meta
 @pytest.mark.parametrize(
     ("settings", "env", "sentence"),
     [
+        ({}, {"AIRSPARK_TIME_ZONE": "Asia/Seul"}, "global.timeZone: 'Asia/Seul' is not a time zone; write a name of the IANA"),
         ({"providers": ["nope"]}, {}, "the values ask for nope (providers), which the Airflow image does not have"),
         ({"providers": [{"package": "nope", "key": "logs.remote"}]}, {}, "the values ask for nope (logs.remote), which"),
         ({"variables": {"v": {"value": {"env": "NO"}}}}, {}, "variables.v.value is to come from the environment variable NO"),

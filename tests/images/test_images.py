@@ -27,8 +27,8 @@ USERS = {
     "tls-proxy": "65534:0",
     "git-server": "65534:0",
 }
-# Git DAG bundles call git, over https or ssh.
-TOOLS = {"airflow": ["git", "ssh"], "git-server": ["git"]}
+# Git DAG bundles call git, over https or ssh; PythonVirtualenvOperator calls uv.
+TOOLS = {"airflow": ["uv", "git", "ssh"], "git-server": ["git"]}
 
 # Runs inside an image and prints one JSON object.
 PROBE = """

@@ -208,7 +208,11 @@ def test_the_dag_runs_its_query_on_executors_with_the_token_over_tls(cluster: Cl
     [
         ("/;use_ssl=true", "No authentication token provided"),
         ("/;token=wrong", "Invalid authentication token"),
-        ("", "this server wants TLS and a token: connect to sc://<host>:15002/;use_ssl=true;token=<token>"),
+        (
+            "",
+            "this server wants TLS and a token: connect to sc://<host>:15002/;use_ssl=true "
+            "with the token in SPARK_CONNECT_AUTHENTICATE_TOKEN",
+        ),
     ],
     ids=["no token", "wrong token", "no TLS"],
 )
