@@ -102,13 +102,13 @@ with DAG(
             files.write_manifest(quarantine, entries, inputs, paths["began"])
         if rejected > limit * read:
             raise AirflowFailException(
-                f"{rejected} of {read} lines are rejected, more than {limit:.2%}: see {OUTPUT}/quarantine/csv_bash/{partition}"
+                f"{rejected} of {read} lines are rejected, more than {limit:.2%}: see {quarantine.published}"
             )
         with files.published(f"csv_bash/{partition}") as (result,):
             shutil.copyfile(work / "clean.csv", result / f"sales_{paths['date']}.csv")
             (result / "_SUCCESS").touch()
             manifest: dict[str, Any] = files.write_manifest(result, entries, inputs, paths["began"])
-        yield Metadata(RESULT, results.announcement(manifest, f"{OUTPUT}/csv_bash/{partition}"))
+        yield Metadata(RESULT, results.announcement(manifest, str(result.published)))
 
     @task
     def remove(paths: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ def transform(max_reject_share: float | str, day: str | None = None) -> dict[str
             inputs = files.described(source)
             tally.check_complete(source)
             files.write_manifest(aside, known | tally.counts(), inputs, began)
-        counts = tally.check(limit, f"{OUTPUT}/{quarantine}")
+        counts = tally.check(limit, str(aside.published))
         (folder / "_SUCCESS").touch()
         return files.write_manifest(folder, known | counts, inputs, began)
 

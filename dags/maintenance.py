@@ -29,7 +29,7 @@ import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pipelines import applications, retention, spark
-from pipelines.defaults import DATA, DEFAULT_ARGS, OUTPUT, TIME_ZONE, date_param, day_of, due_within
+from pipelines.defaults import DATA, DEFAULT_ARGS, INTERVAL, OUTPUT, TIME_ZONE, date_param, day_of, due_within
 
 LOGS = "/opt/airflow/logs"
 TARGET_MIB = 128
@@ -51,9 +51,7 @@ with DAG(
     description="Retention of results, quarantine, summaries, logs and leftovers, and compaction of small files",
     doc_md=__doc__,
     # The data interval is the day before, as for the daily DAGs: Saturday.
-    schedule=CronTriggerTimetable(
-        "0 4 * * 0", timezone=TIME_ZONE, interval=dt.timedelta(days=1), run_immediately=dt.timedelta(0)
-    ),
+    schedule=CronTriggerTimetable("0 4 * * 0", timezone=TIME_ZONE, interval=INTERVAL, run_immediately=dt.timedelta(0)),
     catchup=False,
     max_active_runs=1,
     deadline=due_within(hours=6),

@@ -20,7 +20,7 @@ from typing import Any
 from airflow.providers.cncf.kubernetes.operators.spark_kubernetes import SparkKubernetesOperator
 from airflow.sdk import DAG, Param
 from airflow.sdk.configuration import conf
-from pipelines.defaults import DEFAULT_ARGS, due_within
+from pipelines.defaults import DEFAULT_ARGS, SPARK_TIME_ZONE, due_within
 
 #: The pod of these tasks has an account that may make SparkApplications; those of other tasks have no token at all.
 LAUNCHER = {"pod_template_file": "/opt/airflow/pod_templates/launcher.yaml"}
@@ -42,6 +42,7 @@ def application() -> dict[str, Any]:
             "imagePullPolicy": "IfNotPresent",
             "mainApplicationFile": "local:///opt/airflow/spark-apps/pi.py",
             "arguments": ["--steps", "{{ params.steps }}"],
+            "sparkConf": SPARK_TIME_ZONE,
             # Airflow's retries decide; Spark's own would be invisible to the task.
             "restartPolicy": {"type": "Never"},
             # If nobody is left to delete it: a task that was lost, or a worker that was killed.

@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> None:
         UserError: for a bad argument, a bad input file, too many rejected lines, a full disk.
     """
     parser = batch.parser("access_log", __doc__, source="access_logs")
-    parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD, in Korean time")
+    parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD, in the platform's time zone")
     parser.add_argument("--check", action="store_true", help="only check the input files, without Spark")
     batch.add_neighbours(parser)
     batch.add_unpacked(parser)

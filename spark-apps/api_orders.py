@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
         UserError: for a bad argument, a bad input file, too many rejected lines, a full disk.
     """
     parser = batch.parser("api_orders", __doc__, source="orders")
-    parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD, in Korean time")
+    parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD, in the platform's time zone")
     parser.add_argument("--check", action="store_true", help="only check the input file, without Spark")
     options = parser.parse_args(argv)
     date = batch.parse_date(options.date)

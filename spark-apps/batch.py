@@ -24,6 +24,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import clock
 import errors
 import frames
 import publish
@@ -36,10 +37,9 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 DATA, OUTPUT = "/opt/airflow/data", "/opt/airflow/output"
-TIME_ZONE = "Asia/Seoul"
 #: Settings that the result depends on, so that it is the same on a laptop, a cluster and a Connect server.
 CONF = {
-    "spark.sql.session.timeZone": TIME_ZONE,
+    "spark.sql.session.timeZone": clock.TIME_ZONE,
     "spark.sql.files.maxPartitionBytes": str(64 * 2**20),
     "spark.sql.files.minPartitionNum": "1",
     "spark.sql.debug.maxToStringFields": "200",
@@ -165,8 +165,9 @@ def parse_date(text: str) -> dt.date:
     """Read a date written as YYYY-MM-DD.
 
     Raises:
-        UserError: if the text is anything else.
+        UserError: if the text is anything else, or days are of a zone that does not exist.
     """
+    clock.zone()
     try:
         found = dt.date.fromisoformat(text)
     except ValueError:
@@ -188,8 +189,13 @@ def session(conf: Mapping[str, str] | None = None) -> Iterator[SparkSession]:
 
     Yields:
         The session, stopped at the end.
+
+    Raises:
+        UserError: if there is no such time zone, see `clock.zone`.
     """
     from pyspark.sql import SparkSession
+
+    clock.zone()
 
     builder = SparkSession.builder
     for key, value in {**CONF, **(conf or {})}.items():

@@ -116,7 +116,7 @@ def main(argv: Sequence[str]) -> None:
         UserError: for a bad argument, a bad input file, too many rejected lines, a full disk.
     """
     parser = batch.parser("clickstream", __doc__, source="clicks")
-    parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD, in Korean time")
+    parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD, in the platform's time zone")
     parser.add_argument(
         "--window-days",
         type=functools.partial(batch.parse_count, least=-(2**31), most=3_660),

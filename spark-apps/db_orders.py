@@ -28,9 +28,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import batch
+import clock
 import errors
 import frames
 from errors import TemporaryError, UserError
@@ -99,7 +99,7 @@ def main(argv: Sequence[str]) -> None:
         TemporaryError: if the database is away, drops a connection, or its rows change meanwhile.
     """
     parser = batch.parser("db_orders", __doc__)
-    parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD, in Korean time")
+    parser.add_argument("--date", required=True, help="the day, YYYY-MM-DD, in the platform's time zone")
     parser.add_argument("--table", default="orders", help="table or schema.table (%(default)s)")
     parser.add_argument("--partitions", type=int, default=4, help="connections that read at once (%(default)s)")
     parser.add_argument(
@@ -176,9 +176,9 @@ def run(
 
 
 def bounds(date: dt.date) -> tuple[str, str]:
-    """Return midnight of a day and of the day after, in batch.TIME_ZONE, as ISO 8601."""
-    midnight = dt.datetime.combine(date, dt.time(), ZoneInfo(batch.TIME_ZONE))
-    return midnight.isoformat(), (midnight + dt.timedelta(days=1)).isoformat()
+    """Return midnight of a day and of the day after, in the platform's time zone, as ISO 8601."""
+    begin, end = clock.bounds(date)
+    return begin.isoformat(), end.isoformat()
 
 
 def reader(spark: SparkSession, source: Source, query: str) -> Any:

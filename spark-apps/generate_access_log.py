@@ -18,9 +18,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import batch
+import clock
 import errors
 from errors import UserError
 
@@ -65,7 +65,7 @@ def generate(date: dt.date, rows: int, seed: int, folder: str) -> dict[str, Any]
     """Write one day's logs, each file whole or not at all.
 
     Args:
-        date: the day, in Korean time.
+        date: the day, in the platform's time zone.
         rows: lines in all, the bad ones among them.
         seed: the same seed gives the same bytes.
         folder: where the files go; created if missing.
@@ -111,7 +111,7 @@ def generate(date: dt.date, rows: int, seed: int, folder: str) -> dict[str, Any]
 
 def _visits(date: dt.date, good: int, randomness: random.Random) -> Iterator[dict[str, Any]]:
     # A visitor's sessions are more than half an hour apart, and all of them are within the day.
-    midnight = dt.datetime.combine(date, dt.time(), ZoneInfo(batch.TIME_ZONE))
+    day = clock.length(date)
     number = left = 0
     left = good
     while left:
@@ -119,15 +119,15 @@ def _visits(date: dt.date, good: int, randomness: random.Random) -> Iterator[dic
         user = f"user{number}" if randomness.random() < 0.3 else "-"
         ip = f"203.0.{113 + number // 65_025}.{number % 65_025 // 255}"
         agent = f"{randomness.choice(AGENTS)} visitor/{number}"
-        second = randomness.randrange(0, 60_000)
+        second = randomness.randrange(0, day - 26_400)
         for _ in range(randomness.choice((1, 1, 1, 2, 3))):
             length = min(left, randomness.randint(1, LONGEST_SESSION))
-            if not length or second + length * 60 >= 86_400:
+            if not length or second + length * 60 >= day:
                 break
             left -= length
             found = []
             for _ in range(length):
-                found.append(_line(midnight + dt.timedelta(seconds=second), ip, user, agent, randomness))
+                found.append(_line(clock.moment(date, dt.timedelta(seconds=second)), ip, user, agent, randomness))
                 second += randomness.randint(1, 60)
             yield {"visitor": number, "lines": found}
             second += PAUSE_SECONDS

@@ -22,9 +22,9 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import batch
+import clock
 import errors
 from errors import UserError
 
@@ -64,7 +64,7 @@ def generate(day: dt.date, rows: int, seed: int, folder: str, compressed: bool =
     """Write one day's events and the campaigns, each file whole or not at all; memory does not grow with its lines.
 
     Args:
-        day: the day, in Korean time.
+        day: the day, in the platform's time zone.
         rows: lines in all, bad ones and copies among them.
         seed: the same seed gives the same bytes.
         folder: where the files go; created if missing.
@@ -150,7 +150,7 @@ def events(day: dt.date, number: int, seed: int) -> Iterator[dict[str, Any]]:
         seed: of the randomness.
     """
     randomness = random.Random(f"{seed} {day} events")
-    midnight = dt.datetime.combine(day, dt.time(), ZoneInfo(batch.TIME_ZONE))
+    length = clock.length(day)
     newcomers = max(3, round(number * USERS_A_DAY))
     sources = [None, None, *CAMPAIGNS, UNKNOWN_CAMPAIGN]
     left, session = number, 0
@@ -160,7 +160,7 @@ def events(day: dt.date, number: int, seed: int) -> Iterator[dict[str, Any]]:
         born = day - dt.timedelta(randomness.randint(1, 7)) if randomness.random() < COMES_BACK else day
         user = randomness.randrange(newcomers)
         campaign = randomness.choice(sources)
-        second = randomness.randrange(86_400 - 1_000)
+        second = randomness.randrange(length - 1_000)
         product = _product(randomness, user)
         for step in _session(randomness):
             if not left:
@@ -174,7 +174,7 @@ def events(day: dt.date, number: int, seed: int) -> Iterator[dict[str, Any]]:
                 "event_id": f"{day:%Y%m%d}-{number - left}",
                 "user_id": f"U{born:%y%m%d}-{user}",
                 "session_id": f"S{day:%y%m%d}-{session}",
-                "at": (midnight + dt.timedelta(seconds=second)).isoformat(),
+                "at": clock.moment(day, dt.timedelta(seconds=second)).isoformat(),
                 "type": step,
                 "product_id": f"P{product:03d}",
                 "campaign": campaign,
@@ -209,7 +209,7 @@ def _spoilt(event: dict[str, Any], reason: str, number: str) -> bytes:
         "wrong_type": {"at": "yesterday"},
         "unknown_type": {"type": "teleport"},
         "out_of_range": {"type": "purchase", "amount": "-1.00"},
-        "wrong_date": {"at": "2001-01-01T00:00:00+09:00"},
+        "wrong_date": {"at": clock.bounds(dt.date(2001, 1, 1))[0].isoformat()},
     }
     return json.dumps(changed | changes[reason], ensure_ascii=False).encode()
 

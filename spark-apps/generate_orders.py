@@ -14,9 +14,9 @@ import os
 import random
 import sys
 from collections.abc import Iterator, Sequence
-from zoneinfo import ZoneInfo
 
 import batch
+import clock
 import errors
 from errors import UserError
 
@@ -61,7 +61,7 @@ def fill(address: str, password: str, days: Sequence[dt.date], rows: int, seed: 
     Args:
         address: of the database, as postgresql://user@host:port/name.
         password: the user's; empty where none is asked for.
-        days: the days, in Korean time.
+        days: the days, in the platform's time zone.
         rows: orders a day.
         seed: of the randomness.
 
@@ -96,10 +96,10 @@ def orders(day: dt.date, rows: int, seed: int) -> Iterator[tuple[int, str, str, 
         seed: of the randomness.
     """
     randomness = random.Random(f"{seed} {day} orders")
-    midnight = dt.datetime.combine(day, dt.time(), ZoneInfo(batch.TIME_ZONE))
+    length = clock.length(day) * 1_000_000
     base = int(f"{day:%Y%m%d}") * 1_000_000
     for number in range(rows):
-        at = midnight + dt.timedelta(microseconds=randomness.randrange(86_400_000_000))
+        at = clock.moment(day, dt.timedelta(microseconds=randomness.randrange(length)))
         amount = f"{randomness.randint(900, 900_000)}.{randomness.randint(0, 99):02d}"
         yield base + number, f"C{randomness.randint(1, 5_000)}", randomness.choice(STATUSES), amount, at.isoformat()
 

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 import batch
+import clock
 import errors
 import sales_input
 from errors import UserError
@@ -54,7 +55,7 @@ CATEGORIES = {
     "sports": (8_900, 540_000),
     "toys": (3_900, 210_000),
 }
-# Orders an hour, from midnight: quiet before dawn, peaks at lunch and in the evening.
+# Orders an hour, by the clock: quiet before dawn, peaks at lunch and in the evening.
 HOURS = (30, 18, 10, 6, 5, 8, 18, 35, 52, 66, 74, 82, 95, 80, 70, 68, 70, 76, 84, 96, 112, 118, 96, 60)
 PRODUCTS = 4_000
 CUSTOMERS = 200_000
@@ -82,7 +83,7 @@ def generate(date: dt.date, rows: int, seed: int, folder: str, shares: dict[str,
     """Write one day's file whole or not at all; memory does not grow with its size.
 
     Args:
-        date: the day of the orders, in Korean time.
+        date: the day of the orders, in the platform's time zone.
         rows: lines after the header, the bad ones and the duplicates among them.
         seed: the same seed gives the same bytes.
         folder: where the file goes; created if missing.
@@ -158,13 +159,10 @@ def _good_lines(date: dt.date, rng: random.Random, products: list[str], start: i
     regions = rng.choices(list(REGIONS), list(REGIONS.values()), k=size)
     channels = rng.choices(list(CHANNELS), list(CHANNELS.values()), k=size)
     lines = []
-    columns = zip(_seconds(start, size, rows), customers, goods, quantities, regions, channels, strict=True)
+    written = clock.writer(date)
+    columns = zip(_seconds(date, start, size, rows), customers, goods, quantities, regions, channels, strict=True)
     for number, (second, customer, product, quantity, region, channel) in enumerate(columns, first_id + start + 1):
-        minutes, second = divmod(second, 60)
-        lines.append(
-            f"{number},{date}T{minutes // 60:02}:{minutes % 60:02}:{second:02}+09:00,C{customer:06},"
-            f"{product % quantity},{region},{channel}\n".encode()
-        )
+        lines.append(f"{number},{written(second)},C{customer:06},{product % quantity},{region},{channel}\n".encode())
     return lines
 
 
@@ -179,13 +177,17 @@ def _products(rng: random.Random) -> list[str]:
     return products
 
 
-def _seconds(start: int, size: int, rows: int) -> list[int]:
-    upto = list(accumulate(HOURS, initial=0))
+def _seconds(date: dt.date, start: int, size: int, rows: int) -> list[int]:
+    """Return how many seconds after midnight the orders of these rows come in."""
+    hours, rest = divmod(clock.length(date), 3600)
+    pace = [HOURS[clock.moment(date, dt.timedelta(hours=hour)).hour] for hour in range(hours + (rest > 0))]
+    share = [1.0] * hours + [rest / 3600] * (rest > 0)
+    upto = list(accumulate((orders * part for orders, part in zip(pace, share, strict=True)), initial=0.0))
     seconds = []
     for row in range(start, start + size):
         orders = row * upto[-1] / rows
         hour = bisect_right(upto, orders) - 1
-        seconds.append(hour * 3600 + int((orders - upto[hour]) * 3600 / HOURS[hour]))
+        seconds.append(hour * 3600 + int((orders - upto[hour]) * 3600 / pace[hour]))
     return seconds
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import batch
+import clock
 import errors
 import frames
 import sales_format
@@ -91,7 +92,7 @@ def without_header(lines: DataFrame, header: str) -> DataFrame:
     return lines.where((F.col("value") != F.lit(header)) & (F.trim("value", F.lit(" \t\r")) != F.lit("")))
 
 
-def plain(rows: pyarrow.Table, date: dt.date, zone: str = batch.TIME_ZONE) -> tuple[pyarrow.Array, pyarrow.Table]:
+def plain(rows: pyarrow.Table, date: dt.date, zone: str = clock.TIME_ZONE) -> tuple[pyarrow.Array, pyarrow.Table]:
     """Tell which rows are plainly in order, and type them: for the common case, what `transform` does for any.
 
     Args:
@@ -143,7 +144,7 @@ def transform(lines: DataFrame, date: dt.date) -> DataFrame:
 
     Args:
         lines: a column value, one CSV line a row.
-        date: the day that every order must be of, in Korean time.
+        date: the day that every order must be of, in the platform's time zone.
 
     Returns:
         The columns of sales_input.COLUMNS typed, amount (quantity times unit_price), the line itself and the

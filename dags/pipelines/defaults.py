@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pendulum
 from airflow.sdk import AsyncCallback, CronTriggerTimetable, DeadlineAlert, DeadlineReference, Param
@@ -12,7 +13,32 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from pipelines.failures import deadline_missed, report_failure
 
-TIME_ZONE = "Asia/Seoul"
+
+def _time_zone() -> str:
+    name = os.environ.get("AIRSPARK_TIME_ZONE") or "UTC"
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(
+            f"AIRSPARK_TIME_ZONE in the environment says {name[:50]!r}, which is not a time zone: set `global.timeZone` in the "
+            "values to a name of the IANA time zone database, such as Europe/Berlin"
+        ) from None
+    return name
+
+
+#: The zone of schedules and days, which the charts set to `global.timeZone`; UTC without them.
+TIME_ZONE = _time_zone()
+#: What tells it a SparkApplication, whichever controller runs it: its session, its driver and its executors.
+SPARK_TIME_ZONE = dict.fromkeys(
+    (
+        "spark.sql.session.timeZone",
+        "spark.kubernetes.driverEnv.AIRSPARK_TIME_ZONE",
+        "spark.executorEnv.AIRSPARK_TIME_ZONE",
+    ),
+    TIME_ZONE,
+)
+#: How long the data interval of a daily run is, on a day of 23 or 25 hours, too.
+INTERVAL = timedelta(days=1)
 DATA, OUTPUT = "/opt/airflow/data", "/opt/airflow/output"
 APPLICATIONS = "/opt/airflow/spark-apps"
 
@@ -38,9 +64,7 @@ def daily(hour: int = 0, minute: int = 0) -> CronTriggerTimetable:
         hour: 0 to 23, in TIME_ZONE.
         minute: 0 to 59.
     """
-    return CronTriggerTimetable(
-        f"{minute} {hour} * * *", timezone=TIME_ZONE, interval=timedelta(days=1), run_immediately=timedelta(0)
-    )
+    return CronTriggerTimetable(f"{minute} {hour} * * *", timezone=TIME_ZONE, interval=INTERVAL, run_immediately=timedelta(0))
 
 
 def due_within(hours: float) -> DeadlineAlert:
@@ -108,12 +132,16 @@ def _environment(name: str, default: int, least: int = 0) -> int:
     return int(text)
 
 
-def effective_date(params: Any, interval_start: pendulum.DateTime | None) -> str:
+def effective_date(params: Any, interval_start: pendulum.DateTime | None, interval_end: pendulum.DateTime | None = None) -> str:
     """Return the day that a run is for, as YYYY-MM-DD.
+
+    A daily run is due on the day after its own, at whatever time of it. Its data interval is 24 hours long, so that it begins on
+    yet another day if the clock was set forward in between.
 
     Args:
         params: the run's params; date wins if it is set.
         interval_start: the start of the run's data interval, None for a run without one.
+        interval_end: its end, if it is known.
 
     Raises:
         AirflowFailException: if neither says a day.
@@ -122,9 +150,12 @@ def effective_date(params: Any, interval_start: pendulum.DateTime | None) -> str
         return str(params["date"])
     if interval_start is None:
         raise AirflowFailException('this run has no data interval: give it a day, such as {"date": "2026-01-15"}')
-    return str(pendulum.instance(interval_start).in_timezone(TIME_ZONE).to_date_string())
+    begin = pendulum.instance(interval_start)
+    if interval_end is not None and pendulum.instance(interval_end) - begin == INTERVAL:
+        return str(pendulum.instance(interval_end).in_timezone(TIME_ZONE).subtract(days=1).to_date_string())
+    return str(begin.in_timezone(TIME_ZONE).to_date_string())
 
 
 def day_of(context: Any) -> str:
     """Return the day of the run of a task's context, see `effective_date`."""
-    return effective_date(context["params"], context.get("data_interval_start"))
+    return effective_date(context["params"], context.get("data_interval_start"), context.get("data_interval_end"))

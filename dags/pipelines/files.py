@@ -7,15 +7,32 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PosixPath
 from typing import Any
 
 from pipelines import applications
 from pipelines.defaults import OUTPUT
 
 
+class Folder(PosixPath):
+    """A folder to write to until it is published, when it moves.
+
+    Attributes:
+        published: where readers find it from then on, such as /opt/airflow/output/csv_transform/date=2026-01-15.
+    """
+
+    published: Path
+
+
+def _folder(path: Path, published: Path) -> Folder:
+    folder = Folder(path)
+    folder.published = published
+    folder.mkdir()
+    return folder
+
+
 @contextlib.contextmanager
-def published(*results: str, output: str = OUTPUT) -> Iterator[tuple[Path, ...]]:
+def published(*results: str, output: str = OUTPUT) -> Iterator[tuple[Folder, ...]]:
     """Give empty folders to write to, and publish each as a partition once the block has ended without an error.
 
     Files are group-writable by the umask: Airflow and Spark share the claim through their group.
@@ -25,7 +42,7 @@ def published(*results: str, output: str = OUTPUT) -> Iterator[tuple[Path, ...]]
         output: the root of the results.
 
     Yields:
-        A folder for each result.
+        A folder for each result, with `published`, the path to return or to announce: the folder itself is gone afterwards.
 
     Raises:
         AirflowFailException: if something else has the name of a result, or the output cannot be written.
@@ -39,9 +56,7 @@ def published(*results: str, output: str = OUTPUT) -> Iterator[tuple[Path, ...]]
             for result in results:
                 publish.check_replaceable(output, result)
             stage = stack.enter_context(publish.staging(output, results[0].replace("/", ".")))
-        folders = tuple(stage / str(number) for number in range(len(results)))
-        for folder in folders:
-            folder.mkdir()
+        folders = tuple(_folder(stage / str(number), Path(output) / result) for number, result in enumerate(results))
         yield folders
         for result, folder in zip(results, folders, strict=True):
             publish.publish(output, result, folder)

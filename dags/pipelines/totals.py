@@ -68,7 +68,7 @@ def transform(source: dict[str, Any], name: str, output: str = OUTPUT) -> dict[s
             inputs = files.described(file)
         tally.check_complete(file)
         files.write_manifest(aside, _known(name, source) | tally.counts(), inputs, source["began"])
-    counts = tally.check(MAX_REJECT_SHARE, f"{output}/{quarantine}")
+    counts = tally.check(MAX_REJECT_SHARE, str(aside.published))
     print(f"{file.path}: {counts}")
     found = [
         {
@@ -108,8 +108,8 @@ def load(found: dict[str, Any], source: dict[str, Any], name: str, output: str =
             writer.writerows(found["totals"])
         (folder / "_SUCCESS").touch()
         files.write_manifest(folder, _known(name, source) | found["counts"], found["inputs"], source["began"])
+    return str(folder.published)
     # END publish
-    return f"{output}/{result}"
 
 
 def _known(name: str, source: dict[str, Any]) -> dict[str, Any]:

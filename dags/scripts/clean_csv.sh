@@ -2,7 +2,7 @@
 # Clean a CSV file: byte order mark, CRLF, blank lines, repeated headers, copies; bad lines are set aside.
 #
 #   clean_csv.sh input.csv clean.csv rejects.csv
-#   clean_csv.sh input.csv clean.csv rejects.csv 2026-01-15 [Asia/Seoul]
+#   clean_csv.sh input.csv clean.csv rejects.csv 2026-01-15 [Europe/Berlin]
 #
 # With a day it is that day's sales file, in that time zone: each row is judged by the rule for sales files, and a good one is
 # written in one spelling, with its amount; rows with equal values are copies. Without a day it is any file without quoted
@@ -39,12 +39,12 @@ for target in "$clean" "$rejects"; do
 done
 rule=any_file
 if [[ $# -gt 3 ]]; then
-  rule=sales_rule day=$4 zone=${5:-Asia/Seoul} zones=/usr/share/zoneinfo
+  rule=sales_rule day=$4 zone=${5:-${AIRSPARK_TIME_ZONE:-UTC}} zones=/usr/share/zoneinfo
   # `date` takes more than this for a day, and an unknown zone for UTC.
   [[ $day =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}$ && $day != 0000* && $(date -ud "$day" +%F 2>/dev/null) == "$day" ]] ||
     fail "'$day' is not a day, such as 2026-01-15"
   [[ $zone =~ ^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$ && -f $zones/$zone && $(head -c 4 "$zones/$zone") == TZif ]] ||
-    fail "'$zone' is not a time zone of $zones, such as Asia/Seoul"
+    fail "'$zone' is not a time zone of $zones, such as Europe/Berlin"
   noon=$(date -ud "$day 12:00" +%s)
   # Hour by hour, and second by second in an hour in which the offset changes.
   OFFSETS=$(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+# The zone that the umbrella chart sets by default, and that the tests' rows are of.
+os.environ["AIRSPARK_TIME_ZONE"] = "Asia/Seoul"
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "spark-apps")]
 
 from sales_cases import DAY, SHORT_LIVED  # noqa: E402  (the line above makes it importable)

@@ -39,6 +39,16 @@ def test_should_fail_without_retry_in_a_sentence_if_the_name_is_taken(tmp_path: 
         pass
 
 
+def test_should_give_the_path_that_readers_find_a_result_at(tmp_path: Path) -> None:
+    with files.published("a/date=2026-01-15", "quarantine/a/date=2026-01-15", output=str(tmp_path)) as (good, bad):
+        for folder, text in ((good, "good"), (bad, "bad")):
+            (folder / "rows.txt").write_text(text)
+            assert not folder.published.exists()
+    assert str(good.published) == f"{tmp_path}/a/date=2026-01-15" and not good.exists()
+    assert bad.published == tmp_path / "quarantine/a/date=2026-01-15"
+    assert [(path / "rows.txt").read_text() for path in (good.published, bad.published)] == ["good", "bad"]
+
+
 @pytest.mark.parametrize("step", ["staging", "writing", "publishing"])
 def test_should_say_in_a_sentence_if_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     publish, errors = applications.load("publish"), applications.load("errors")
