@@ -44,6 +44,9 @@ sources: $(VENV)/.ready ## A warehouse, a database, an HTTP API and a search ind
 data: $(VENV)/.ready ## Write input of every pipeline (FROM=2026-01-01, TO=2026-01-03, ROWS=10000 a day and kind)
 	@$(AIRSPARK) data --from "$(FROM)" --to "$(TO)" $(if $(filter-out file,$(origin ROWS)),--rows "$(ROWS)") --seed "$(SEED)"
 
+import-values: $(VENV)/.ready ## Turn a values file of the official Airflow chart into one of Airspark (FILE=official.yaml, OUT=my-values.yaml, FORCE=1)
+	@$(AIRSPARK) import-values "$(FILE)" --out "$(or $(OUT),my-values.yaml)" $(if $(FORCE),--force)
+
 doctor: $(VENV)/.ready ## Describe, events, logs and values in one archive, secrets removed
 	@$(AIRSPARK) doctor
 
@@ -57,6 +60,9 @@ down: $(VENV)/.ready ## Remove the cluster (PURGE=1: images, caches and our own 
 	@$(AIRSPARK) down $(if $(PURGE),--purge)
 
 ##@ Develop
+dev: $(VENV)/.ready ## As `make up`, with dags/ and spark-apps/ read from this checkout: a saved file counts within 10 s, no build
+	@$(AIRSPARK) dev --nodes "$(NODES)" --values "$(VALUES)"
+
 test: $(VENV)/.ready ## Everything it takes, then every test, the end-to-end ones on an ephemeral kind cluster (KEEP=1 keeps it)
 	@scripts/test.sh all
 
@@ -86,7 +92,7 @@ lint: $(VENV)/.ready ## ruff, mypy, shellcheck, helm lint
 generate: $(VENV)/.ready ## Write what is generated: chart schemas and versions
 	@PYTHONPATH=scripts $(VENV)/bin/python -m airspark.charts.generate
 
-lock: $(VENV)/.ready ## Resolve every lock file anew: Python packages and jars
+lock: $(VENV)/.ready ## Resolve every lock file, all or none: Python packages and jars
 	@scripts/lock.sh
 
 help: ## This text
@@ -96,4 +102,4 @@ help: ## This text
 $(VENV)/.ready: requirements/dev.txt
 	@scripts/venv.sh "$(PYTHON)" "$(VENV)"
 
-.PHONY: demo backfill check up ui status logs submit sources data doctor backup restore down test test-fast test-long bench-tasks bench-spark bench-operator bench-etl lint generate lock help
+.PHONY: demo backfill check up dev ui status logs submit sources data doctor backup restore down test test-fast test-long bench-tasks bench-spark bench-operator bench-etl lint generate lock help

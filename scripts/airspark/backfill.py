@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.markup import escape
 from rich.table import Table
 
-from airspark import console, demo
-from airspark.airflow_api import Airflow
+from airspark import console, demo, platform
+from airspark.airflow_api import Airflow, Refused
 from airspark.console import err, out, say
 from airspark.project import Failure
 
-#: The time zone of the DAGs' schedules, in which a day begins and ends (dags/pipelines/defaults.py).
-ZONE = ZoneInfo("Asia/Seoul")
 EXAMPLE = "make backfill DAG=etl_daily FROM=2026-01-01 TO=2026-01-30"
 ENDED = ("success", "failed")
 #: The tag of DAGs whose days read the days before. Airflow limits the runs of a backfill by the backfill's own number alone.
 IN_ORDER = "in order"
+#: How long before a daily run its data interval begins (dags/pipelines/defaults.py), on a day of 23 or 25 hours, too.
+_INTERVAL = timedelta(days=1)
 _POLL_SECONDS = 2.0
 _PAGE = 100
-_COMPLETION_POLLS = 60
+_COMPLETION_POLLS = 100
 
 
 @dataclass(frozen=True)
@@ -56,35 +59,61 @@ class Range:
 
     @property
     def logical(self) -> tuple[datetime, datetime]:
-        """Between which moments the data intervals of these days begin."""
-        return _midnight(self.first), _midnight(self.last + timedelta(days=1)) - timedelta(seconds=1)
+        """Between which moments the data intervals of these days begin: 24 hours before their runs are due."""
+        begin, end = ((moment.astimezone(UTC) - _INTERVAL).astimezone(zone()) for moment in self.runs_after)
+        return begin, end
 
     def __str__(self) -> str:
         return f"FROM={self.first} TO={self.last}"
 
 
+@functools.cache
+def zone() -> ZoneInfo:
+    """Return the time zone of the DAGs' schedules, in which a day begins and ends: that of the installed platform."""
+    return ZoneInfo(platform.time_zone())
+
+
 def _midnight(day: date) -> datetime:
-    return datetime.combine(day, clock(), ZONE)
+    return datetime.combine(day, clock(), zone())
 
 
-def parse_range(first: str, last: str, now: datetime) -> Range:
+def parse_range(first: str, last: str) -> Range:
     """Read the days from the make variables FROM and TO.
 
     Args:
         first: FROM.
         last: TO.
-        now: the present, with a time zone.
 
     Raises:
-        Failure: if one is no date, they are in the wrong order, or the last day is not over yet.
+        Failure: if one is not a date, or they are in the wrong order.
     """
     found = Range(_parse_day("FROM", first), _parse_day("TO", last))
     if found.first > found.last:
         raise Failure(f"FROM={first} is after TO={last}", EXAMPLE)
-    yesterday = now.astimezone(ZONE).date() - timedelta(days=1)
-    if found.last > yesterday:
-        raise Failure(f"TO={last} is not over yet in {ZONE.key}: the last day that can run is {yesterday}", EXAMPLE)
     return found
+
+
+def yesterday(now: datetime) -> date:
+    """Return the last day that is over, in the platform's time zone.
+
+    Args:
+        now: the present, with a time zone.
+    """
+    return now.astimezone(zone()).date() - timedelta(days=1)
+
+
+def check_over(days: Range, now: datetime) -> None:
+    """Refuse a day that has not ended.
+
+    Args:
+        days: the days of a backfill.
+        now: the present, with a time zone.
+
+    Raises:
+        Failure: if the last day is not over yet.
+    """
+    if days.last > (latest := yesterday(now)):
+        raise Failure(f"TO={days.last} is not over yet in {zone().key}: the last day that can run is {latest}", EXAMPLE)
 
 
 def _parse_day(name: str, text: str) -> date:
@@ -117,8 +146,9 @@ def body(dag_id: str, days: Range, parallel: int, rerun: bool) -> dict[str, Any]
 
 
 def day_of(logical_date: str) -> str:
-    """Return the day of a run by its logical date, where its data interval begins."""
-    return datetime.fromisoformat(logical_date).astimezone(ZONE).date().isoformat()
+    """Return the day of a run by its logical date, where its data interval begins; on the day after the run is due."""
+    due = datetime.fromisoformat(logical_date).astimezone(UTC) + _INTERVAL
+    return (due.astimezone(zone()).date() - timedelta(days=1)).isoformat()
 
 
 def find_dag(airflow: Airflow, dag_id: str) -> dict[str, Any]:
@@ -127,15 +157,40 @@ def find_dag(airflow: Airflow, dag_id: str) -> dict[str, Any]:
     Raises:
         Failure: if there is none of that name, or it has no schedule.
     """
-    dags = _pages(airflow, "/dags", "dags", {"exclude_stale": True})
-    able = ", ".join(sorted(dag["dag_id"] for dag in dags if dag["is_backfillable"])) or "none"
-    for dag in dags:
-        if dag["dag_id"] == dag_id:
-            if not dag["is_backfillable"]:
-                raise Failure(f"the DAG {dag_id} has no schedule by time, so that it has no days to fill",
-                              f"DAGs that have: {able}")  # fmt: skip
-            return dag
-    raise Failure(f"there is no DAG {dag_id}" if dag_id else "DAG is missing", f"DAGs that can be backfilled: {able}")
+    dags = all_dags(airflow)
+    able = ", ".join(sorted(name for name, dag in dags.items() if dag["is_backfillable"])) or "none"
+    if dag_id not in dags:
+        raise no_dag(airflow, dag_id, dags, f"DAGs that can be backfilled: {able}")
+    if not dags[dag_id]["is_backfillable"]:
+        raise Failure(f"the DAG {dag_id} has no schedule by time, so that it has no days to fill", f"DAGs that have: {able}")
+    return dags[dag_id]
+
+
+def all_dags(airflow: Airflow) -> dict[str, dict[str, Any]]:
+    """Return what Airflow says of each DAG, by name."""
+    return {dag["dag_id"]: dag for dag in _pages(airflow, "/dags", "dags", {"exclude_stale": True})}
+
+
+def no_dag(airflow: Airflow, dag_id: str, names: Iterable[str], hint: str) -> Failure:
+    """Return a sentence for a DAG that is not there: the one that was meant, or why its file has none.
+
+    Args:
+        airflow: the client.
+        dag_id: what was asked for.
+        names: the DAGs that there are.
+        hint: what to do next.
+    """
+    broken = [error["filename"] for error in airflow.call("GET", "/importErrors")["import_errors"]]
+    file = next((name for name in broken if Path(name).stem == dag_id), None)
+    if file:
+        return Failure(f"there is no DAG {dag_id}: {file} cannot be imported", "make logs C=dag-processor")
+    return Failure(f"there is no DAG {dag_id}{meant(dag_id, names)}", hint)
+
+
+def meant(name: str, names: Iterable[str]) -> str:
+    """Return a question for the name that is close to another, empty if none is."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def running(airflow: Airflow, dag_id: str) -> dict[str, Any] | None:
@@ -175,7 +230,7 @@ def plan(airflow: Airflow, asked: Mapping[str, Any], days: Range) -> list[str]:
 
 def covered(backfill: Mapping[str, Any]) -> Range:
     """Return the days of a backfill that Airflow knows."""
-    begin, end = (datetime.fromisoformat(backfill[key]).astimezone(ZONE) for key in ("from_date", "to_date"))
+    begin, end = (datetime.fromisoformat(backfill[key]).astimezone(zone()) for key in ("from_date", "to_date"))
     return Range(begin.date() - timedelta(days=1), end.date() - timedelta(days=1))
 
 
@@ -200,22 +255,26 @@ def start(
     for _ in range(_COMPLETION_POLLS):
         there = running(airflow, dag_id)
         if there is None:
-            break
+            planned = plan(airflow, asked, days)
+            if not planned:
+                return 0, []
+            try:
+                return int(airflow.call("POST", "/backfills", json=asked)["id"]), planned
+            except Refused as refused:
+                if refused.status != 409:
+                    raise
+                continue  # made by a try whose answer got lost, or by somebody else: the next look shows it
         unfinished = [day for day, run in runs(airflow, dag_id, covered(there)).items() if run["state"] not in ENDED]
         if unfinished and covered(there) == days:
             say(f"Following the backfill of {dag_id} that is running already.")
             return int(there["id"]), unfinished
         if unfinished:
             break
-        # The scheduler notes only twice a minute that all runs of a backfill have ended.
+        # The scheduler notes only twice a minute that all runs of a backfill have ended, and after two that it never had one.
         sleep(_POLL_SECONDS)
-    if there is not None:
-        raise Failure(f"a backfill of {dag_id} is running, {covered(there)}",
-                      f"follow it: {command(dag_id, covered(there))}; stop it: {stop_command(dag_id)}")  # fmt: skip
-    planned = plan(airflow, asked, days)
-    if not planned:
-        return 0, []
-    return int(airflow.call("POST", "/backfills", json=asked)["id"]), planned
+    known = covered(there) if there else days
+    raise Failure(f"a backfill of {dag_id} is running, {known}",
+                  f"follow it: {command(dag_id, known)}; stop it: {stop_command(dag_id)}")  # fmt: skip
 
 
 def follow(
@@ -234,6 +293,7 @@ def follow(
         The runs by day.
     """
     ended: set[str] = set()
+    paused = demo.Paused(airflow, dag_id)
     with err.status(f"{dag_id}: queued") if err.is_terminal else demo._nothing() as status:
         while True:
             found = runs(airflow, dag_id, days)
@@ -246,6 +306,7 @@ def follow(
                     err.print(f"{mark} {escape(dag_id)} {day}: {state} [dim]{seconds(found.get(day))} s[/]")
             if len(ended) == len(planned):
                 return found
+            paused.look()
             if status is not None:
                 now = [day for day in planned if day in found and found[day]["state"] == "running"]
                 status.update(f"{dag_id}: {len(ended)} of {len(planned)} days, running: {', '.join(now) or 'none yet'}")
@@ -284,12 +345,17 @@ def stop(airflow: Airflow, dag_id: str) -> None:
     """Stop the backfill of a DAG: no more days are begun, those that run are left to end.
 
     Raises:
-        Failure: if none is running.
+        Failure: if none is running, or there is no such DAG.
     """
+    find_dag(airflow, dag_id)
     there = running(airflow, dag_id)
     if there is None:
-        raise Failure(f"no backfill of {dag_id or 'a DAG without a name'} is running", EXAMPLE)
-    airflow.call("PUT", f"/backfills/{there['id']}/cancel")
+        raise Failure(f"no backfill of {dag_id} is running", EXAMPLE)
+    try:
+        airflow.call("PUT", f"/backfills/{there['id']}/cancel")
+    except Refused as refused:
+        if refused.status != 409:  # it has ended meanwhile, or a try whose answer got lost has stopped it
+            raise
     out.print(f"Stopped the backfill of {dag_id}: the days that have not begun count as failed. Days that run go on: make ui")
 
 
@@ -347,4 +413,4 @@ def conclude(airflow: Airflow, dag_id: str, days: Range, found: Mapping[str, Map
     if failed is not None:
         task, why = demo.failure_reason(airflow, found[failed]["dag_run_id"], dag_id)
         sentence += f"; {dag_id}.{task} of {failed}: {why}"
-    raise Failure(sentence, f"once that is mended: {command(dag_id, days)}")
+    raise Failure(sentence, f"correct that, then: {command(dag_id, days)}")

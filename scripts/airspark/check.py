@@ -12,7 +12,7 @@ from rich.table import Table
 
 from airspark import debian, engine, tools
 from airspark.console import out
-from airspark.project import BUILD, ENGINE_STATE, Failure, cluster_name, kubeconfig
+from airspark.project import BUILD, ENGINE_STATE, ROOT, Failure, cluster_name, kubeconfig
 
 DISK_GB = 15
 MEMORY_GIB = 6
@@ -100,13 +100,49 @@ def port_free(port: int) -> bool:
     return True
 
 
+def listener(port: int) -> int | None:
+    """The process that listens on a port of the loopback address, None if it is unknown, as another user's is."""
+    tables = [Path(f"/proc/net/{name}") for name in ("tcp", "tcp6")]
+    rows = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port}
+    for folder in Path("/proc").glob("[0-9]*/fd"):
+        try:
+            if any(os.readlink(one) in sockets for one in folder.iterdir()):
+                return int(folder.parent.name)
+        except OSError:
+            continue  # it has ended, or it is another user's
+    return None
+
+
+def holder(port: int) -> str:
+    """Who has a port, as the end of a sentence: ` by make ui (process 7)`; empty if it cannot be seen."""
+    process = listener(port)
+    if process is None:
+        return ""
+    folder = Path(f"/proc/{process}")
+    try:
+        words = folder.joinpath("cmdline").read_text().split("\0")
+        if words[1:4] == ["-m", "airspark", "ui"]:
+            place = folder.joinpath("cwd").resolve()
+            return f" by make ui{'' if place == ROOT else f' of {place}'} (process {process})"
+        return f" by {Path(words[0]).name or folder.joinpath('comm').read_text().strip()} (process {process})"
+    except OSError:
+        return ""
+
+
 def port_findings() -> list[Finding]:
-    """The ports of the user interfaces."""
-    return [
-        Finding(f"port {port}", free, "free" if free else "taken", "" if free else f"another will be used for the {use}")
-        for port, use in PORTS.items()
-        for free in [port_free(port)]
-    ]
+    """The ports of the user interfaces; one that `make ui` of this checkout has is as it should be."""
+    findings = []
+    for port, use in PORTS.items():
+        if port_free(port):
+            findings.append(Finding(f"port {port}", True, "free"))
+            continue
+        who = holder(port)
+        if who.startswith(" by make ui ("):
+            findings.append(Finding(f"port {port}", True, f"open{who}: {use}"))
+        else:
+            findings.append(Finding(f"port {port}", False, f"taken{who}", f"another will be used for the {use}"))
+    return findings
 
 
 def cluster_finding() -> Finding:
@@ -126,7 +162,7 @@ def report() -> int:
     """Print the check.
 
     Returns:
-        1 if something is missing that only the user can mend, else 0.
+        1 if something is missing that only the user can provide, else 0.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("", "what", "found", "what will be done"):
@@ -138,7 +174,7 @@ def report() -> int:
     out.print(table)
     fatal = [finding for finding in found if finding.fatal]
     if fatal:
-        out.print(f"\nNot mendable from here: {', '.join(f'{f.what} ({f.plan})' for f in fatal)}.")
+        out.print(f"\nWhat only you can do: {', '.join(f'{f.what} ({f.plan})' for f in fatal)}.")
         return 1
     out.print("\nReady. Next: make demo")
     return 0

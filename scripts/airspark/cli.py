@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +28,7 @@ from airspark import (
     cluster,
     console,
     demo,
+    dev,
     engine,
     images,
     look,
@@ -38,7 +39,9 @@ from airspark import (
     tools,
 )
 from airspark.console import err, out, say
+from airspark.importing import command as import_values
 from airspark.project import BUILD, ENGINE_STATE, LOGS, Failure, cluster_name
+from airspark.values import check as check_values
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -73,24 +76,23 @@ def starting_state() -> str:
 
 
 def values_files(text: str) -> list[Path]:
-    """Read the names of values files from a make variable.
+    """Read the names of values files from a make variable, and check the files before anything is built.
 
     Raises:
-        Failure: if one is no file.
+        Failure: if one is not a file, or with every problem that the schema and the charts see in them.
     """
     files = [Path(name) for name in text.split()]
-    for file in files:
-        if not file.is_file():
-            raise Failure(f"VALUES={file} is no file", "for example: make up VALUES=my-values.yaml")
+    check_values.require(files, [platform.VALUES], console.next_command)
     return files
 
 
-def bring_up(nodes: int, values: Sequence[Path] = ()) -> bool:
+def bring_up(nodes: int, values: Sequence[Path] = (), checkout: bool = False) -> bool:
     """Have everything: engine, tools, images, cluster, platform.
 
     Args:
         nodes: nodes of the cluster.
         values: values files over those for kind.
+        checkout: whether DAGs and applications come from this checkout, not from the images.
 
     Returns:
         Whether anything had to be done to the platform.
@@ -98,12 +100,12 @@ def bring_up(nodes: int, values: Sequence[Path] = ()) -> bool:
     engine.ensure()
     # images wait for downloads while the node's binaries keep the processors busy
     with ThreadPoolExecutor(1) as background:
-        building = background.submit(images.ensure)
+        building = background.submit(images.ensure, code=not checkout)
         names = cluster.ensure(nodes)
         tools.ensure("helm")
         building.result()
-    images.load(names)
-    return platform.ensure(*values)
+    loaded = images.load(names)
+    return (dev.ensure(names, values) if checkout else platform.ensure(*values)) or loaded
 
 
 @app.command("check")
@@ -125,6 +127,19 @@ def up(
     out.print(f"{what} ({seconds:.0f} s). Next: make demo, make ui, make status")
 
 
+@app.command("dev")
+def dev_command(
+    nodes: Annotated[str, typer.Option(help="Nodes of the cluster.")] = "1",
+    values: Annotated[str, typer.Option(help="Values files over those for kind, by spaces.")] = "",
+) -> None:
+    """Bring everything up, with DAGs and applications read from this checkout."""
+    started = time.monotonic()
+    bring_up(positive("NODES", nodes), values_files(values), checkout=True)
+    seconds = time.monotonic() - started
+    out.print(f"Airflow and Spark read {' and '.join(f'{name}/' for name in cluster.CODE)} of this checkout ({seconds:.0f} s): "
+              "save a file and run. Back to what is built into the images: make up")  # fmt: skip
+
+
 @app.command()
 def prepare() -> None:
     """Have engine, helm and images for tests without a cluster; print the engine's environment for a shell."""
@@ -139,7 +154,7 @@ def prepare() -> None:
 
 @app.command("demo")
 def demo_command(
-    date: Annotated[str, typer.Option(help="The day, YYYY-MM-DD; yesterday in Seoul by default.")] = "",
+    date: Annotated[str, typer.Option(help="The day, YYYY-MM-DD; yesterday by default.")] = "",
     rows: Annotated[str, typer.Option(help="Rows of the day's file.")] = "100000",
     seed: Annotated[str, typer.Option(help="Seed of the generator.")] = "7",
     nodes: Annotated[str, typer.Option(help="Nodes of the cluster.")] = "1",
@@ -148,14 +163,14 @@ def demo_command(
     """Run the daily ETL on generated sales and show its result."""
     started = time.monotonic()
     console.next_command = "make demo"
-    day = demo.parse_date(date) if date else (datetime.now(backfill.ZONE) - timedelta(days=1)).date().isoformat()
+    day = demo.parse_date(date) if date else ""
     count, number = positive("ROWS", rows), positive("SEED", seed)
     files = values_files(values)
     state = starting_state()
-    bring_up(positive("NODES", nodes), files)
+    bring_up(positive("NODES", nodes), files, checkout=state == "cluster up" and dev.is_on())
     memory = look.idle_memory()
     with airflow_api.connect() as airflow:
-        demo.run(airflow, day, count, number)
+        demo.run(airflow, day or backfill.yesterday(datetime.now(UTC)).isoformat(), count, number)
     seconds = time.monotonic() - started
     out.print("\nWhere to look next: make ui (Airflow and Spark in the browser), make logs T=etl_daily.transform, make status")
     out.print(f"Time, {state}: {seconds:.0f} s (budget {BUDGETS[state]} s). Memory of the cluster before the run: "
@@ -178,9 +193,16 @@ def backfill_command(
             return backfill.stop(airflow, dag)
     if not dag:
         raise Failure("DAG is missing", backfill.EXAMPLE)
-    days = backfill.parse_range(first, last, datetime.now(backfill.ZONE))
+    try:
+        days = backfill.parse_range(first, last)
+    except Failure:
+        if engine.find() and cluster.answers() and not platform.not_ready():
+            with airflow_api.connect() as airflow:
+                backfill.find_dag(airflow, dag)  # a wrong name is the first thing to say
+        raise
     count = positive("PARALLEL", parallel)
     _need_engine()
+    backfill.check_over(days, datetime.now(UTC))
     with airflow_api.connect() as airflow:
         backfill.run(airflow, dag, days, count, rerun)
 
@@ -210,7 +232,7 @@ def logs(
         raise Failure("name a component or a task", "make logs C=scheduler, or make logs T=etl_daily.transform")
     _need_engine()
     if component:
-        raise typer.Exit(look.component_logs(component, follow))
+        return look.component_logs(component, follow)
     look.task_logs(task)
 
 
@@ -248,6 +270,16 @@ def data_command(
     _need_engine()
     look.require_cluster()
     sources.generate(days, count, number)
+
+
+@app.command("import-values")
+def import_values_command(
+    file: Annotated[str, typer.Argument(help="A values file of the official Airflow chart.")] = "",
+    to: Annotated[str, typer.Option("--out", help="The new values file.")] = "my-values.yaml",
+    force: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
+) -> None:
+    """Turn a values file of the official Airflow chart into one of Airspark, and say what became of each key."""
+    raise typer.Exit(import_values.run(file, Path(to), force))
 
 
 @app.command()

@@ -12,10 +12,13 @@ import yaml
 
 from airspark import node_image, tools
 from airspark.console import Step, done, output, say, step, succeeds
-from airspark.project import BUILD, NAMESPACE, Failure, cluster_name, kubeconfig
+from airspark.project import BUILD, NAMESPACE, ROOT, Failure, cluster_name, kubeconfig
 
 #: In the first node once a cluster is complete.
 READY_MARK = "/kind/airspark-ready"
+#: Where each node sees these folders of the checkout, for `make dev`; kind mounts folders only when it creates a node.
+CHECKOUT = "/airspark"
+CODE = ("dags", "spark-apps")
 
 
 def kind_config(nodes: int, cgroup_v1: bool) -> dict[str, Any]:
@@ -28,10 +31,12 @@ def kind_config(nodes: int, cgroup_v1: bool) -> dict[str, Any]:
     Returns:
         A `kind.x-k8s.io/v1alpha4` Cluster.
     """
+    mounts = [{"hostPath": str(ROOT / name), "containerPath": f"{CHECKOUT}/{name}", "readOnly": True} for name in CODE]
+    roles = ["control-plane"] + ["worker"] * (nodes - 1)
     config: dict[str, Any] = {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
-        "nodes": [{"role": "control-plane"}] + [{"role": "worker"}] * (nodes - 1),
+        "nodes": [{"role": role, "extraMounts": mounts} for role in roles],
     }
     if cgroup_v1:
         kubelet = {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
@@ -58,13 +63,18 @@ def running(names: list[str]) -> bool:
     return bool(names) and all(state == "true" for state in states)
 
 
+def kubectl_command(*arguments: str) -> list[str]:
+    """Return the command that runs kubectl against the project's cluster."""
+    return [str(tools.ensure("kubectl")), "--kubeconfig", str(kubeconfig()), *arguments]
+
+
 def kubectl(*arguments: str, timeout: float = 60) -> str:
     """Run kubectl against the project's cluster and return its output.
 
     Raises:
         subprocess.CalledProcessError: if it exits non-zero.
     """
-    return output([tools.ensure("kubectl"), "--kubeconfig", kubeconfig(), *arguments], timeout=timeout)
+    return output(kubectl_command(*arguments), timeout=timeout)
 
 
 def answers() -> bool:

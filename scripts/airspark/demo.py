@@ -12,11 +12,12 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from airspark import images, tools
+from airspark import dev, images, platform, retry
 from airspark.airflow_api import Airflow
-from airspark.cluster import kubectl
-from airspark.console import err, out, step
-from airspark.project import NAMESPACE, RELEASE, Failure, kubeconfig
+from airspark.cluster import kubectl_command
+from airspark.console import err, out, say, step
+from airspark.project import NAMESPACE, RELEASE, Failure
+from airspark.retry import kubectl
 
 DAG = "etl_daily"
 TASKS = ("check_input", "transform", "verify", "publish")
@@ -80,6 +81,8 @@ def generator_pod(name: str, command: list[str]) -> dict[str, Any]:
                 "name": "generate",
                 "image": images.IMAGES["airflow"].tag,
                 "args": command,
+                "env": [{"name": "AIRSPARK_TIME_ZONE", "valueFrom": {"configMapKeyRef": {
+                    "name": platform.CONFIG, "key": platform.TIME_ZONE_KEY, "optional": True}}}],
                 "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
                 "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
                                     "capabilities": {"drop": ["ALL"]}},
@@ -98,7 +101,7 @@ def run_pod(pod: dict[str, Any], seconds: int, log: Any) -> str:
         Failure: if it fails or does not end in time, with its last line.
     """
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
-    _apply(pod)
+    _create(dev.with_applications(pod) if dev.is_on() else pod)
     try:
         deadline = time.monotonic() + seconds
         while True:
@@ -118,9 +121,11 @@ def run_pod(pod: dict[str, Any], seconds: int, log: Any) -> str:
         kubectl("delete", "pod", name, "--namespace", namespace, "--ignore-not-found", "--wait=false")
 
 
-def _apply(body: dict[str, Any]) -> None:
-    subprocess.run([str(tools.ensure("kubectl")), "--kubeconfig", str(kubeconfig()), "create", "--filename", "-"],
-                   input=json.dumps(body), text=True, check=True, capture_output=True)  # fmt: skip
+def _create(pod: dict[str, Any]) -> None:
+    """Create a pod whose name is its own; one that is there already was created by a try whose answer got lost."""
+    done = retry.send(kubectl_command("create", "--filename", "-"), json.dumps(pod))
+    if done.returncode and "(AlreadyExists)" not in done.stderr:
+        raise Failure(f"the pod {pod['metadata']['name']} is refused: {retry.brief(done.stderr)}", "make status")
 
 
 def generate(day: str, rows: int, seed: int) -> dict[str, Any]:
@@ -148,8 +153,9 @@ def trigger(airflow: Airflow, conf: dict[str, Any]) -> str:
     Returns:
         The run's id.
     """
-    body = {"logical_date": None, "conf": conf, "dag_run_id": f"demo__{conf['date']}__{uuid.uuid4().hex[:6]}"}
-    return str(airflow.call("POST", f"/dags/{DAG}/dagRuns", json=body)["dag_run_id"])
+    run_id = f"demo__{conf['date']}__{uuid.uuid4().hex[:6]}"
+    body, path = {"logical_date": None, "conf": conf, "dag_run_id": run_id}, f"/dags/{DAG}/dagRuns"
+    return str(airflow.create(path, body, f"{path}/{run_id}")["dag_run_id"])
 
 
 def wait_for_dag(airflow: Airflow, seconds: int = 120) -> bool:
@@ -174,6 +180,32 @@ def wait_for_dag(airflow: Airflow, seconds: int = 120) -> bool:
         time.sleep(1)
 
 
+class Paused:
+    """Says once that runs wait because their DAG is paused, and once that they go on.
+
+    Args:
+        airflow: the client.
+        dag_id: the DAG.
+    """
+
+    def __init__(self, airflow: Airflow, dag_id: str) -> None:
+        self._airflow, self._dag_id, self._said = airflow, dag_id, False
+
+    def look(self) -> None:
+        """Look whether the DAG is paused."""
+        paused = bool(self._airflow.call("GET", f"/dags/{self._dag_id}")["is_paused"])
+        if paused and not self._said:
+            say(f"{self._dag_id} is paused: its runs wait, tasks that run go on. To switch it on: {unpause(self._dag_id)}")
+        elif self._said and not paused:
+            say(f"{self._dag_id} is switched on again.")
+        self._said = paused
+
+
+def unpause(dag_id: str) -> str:
+    """Return how a DAG is switched on."""
+    return f"make ui, then the switch beside {dag_id}"
+
+
 def follow(airflow: Airflow, run_id: str, tasks: tuple[str, ...] = TASKS) -> str:
     """Follow a run: one line a task when it ends, with state and seconds.
 
@@ -185,7 +217,7 @@ def follow(airflow: Airflow, run_id: str, tasks: tuple[str, ...] = TASKS) -> str
     """
     deadline = time.monotonic() + RUN_SECONDS
     seen: dict[str, tuple[str, int]] = {}
-    path = f"/dags/{DAG}/dagRuns/{run_id}"
+    path, paused = f"/dags/{DAG}/dagRuns/{run_id}", Paused(airflow, DAG)
     with err.status(f"{DAG}: queued") if err.is_terminal else _nothing() as status:
         while True:
             run = airflow.call("GET", path)
@@ -198,6 +230,7 @@ def follow(airflow: Airflow, run_id: str, tasks: tuple[str, ...] = TASKS) -> str
                     status.update(f"{DAG}.{name}: {state}")
             if run["state"] in ENDED:
                 return str(run["state"])
+            paused.look()
             if time.monotonic() > deadline:
                 raise Failure(f"the run {run_id} is still {run['state']} after {RUN_SECONDS // 60} minutes", "make ui")
             time.sleep(0.7)
@@ -289,12 +322,14 @@ def run(airflow: Airflow, day: str, rows: int, seed: int) -> dict[str, Any]:
     was_paused = wait_for_dag(airflow)
     if was_paused:
         airflow.call("PATCH", f"/dags/{DAG}", json={"is_paused": False})
+    run_id = trigger(airflow, {"date": day})
     try:
-        run_id = trigger(airflow, {"date": day})
         state = follow(airflow, run_id)
-    finally:
-        if was_paused:
-            airflow.call("PATCH", f"/dags/{DAG}", json={"is_paused": True})
+    except BaseException:
+        say(f"The run {run_id} goes on{f', {DAG} stays switched on' if was_paused else ''}: make ui")
+        raise
+    if was_paused:
+        airflow.call("PATCH", f"/dags/{DAG}", json={"is_paused": True})
     if state != "success":
         task, why = failure_reason(airflow, run_id)
         raise Failure(f"{DAG}.{task} failed: {why}", f"make logs T={DAG}.{task}")

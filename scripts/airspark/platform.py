@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from airspark import images, tools
+from airspark import console, images, retry, revisions, tools
 from airspark.cluster import kubectl, node_names
 from airspark.console import done, output, step
 from airspark.hashing import content_hash
@@ -19,27 +19,33 @@ from airspark.project import NAMESPACE, RELEASE, ROOT, Failure, kubeconfig
 CHARTS = ROOT / "charts"
 VALUES = CHARTS / "airspark/presets/kind.yaml"
 HASH_LABEL = "airspark-content"
+#: Values of `make dev`, after those of the user, and the label that tells a release with them: true or false.
+CHECKOUT_VALUES = CHARTS / "airspark/presets/dev.yaml"
+CHECKOUT_LABEL = "airspark-checkout"
+#: The ConfigMap of Airflow's configuration, and the key of the time zone in it.
+CONFIG, TIME_ZONE_KEY = f"{RELEASE}-config", "time-zone"
 #: How long an installed platform may take to become ready again.
 READY_SECONDS = 300
 #: Seconds after which no operation of Helm is still at work: hooks and objects have 10 minutes each.
 LONGEST_OPERATION = 1800
 
 
-def image_revision() -> str:
-    """Short hash of the loaded images' ids, which rolls the pods when an image with the same tag changed."""
-    return content_hash([], *images.image_ids().values())[:8]
+def time_zone() -> str:
+    """The platform's time zone, in which its days begin and end, as its ConfigMap tells it; UTC if it has none."""
+    asked = ("get", "configmap", CONFIG, "--namespace", NAMESPACE, "--ignore-not-found")
+    return kubectl(*asked, "--output", f"jsonpath={{.data.{TIME_ZONE_KEY}}}").strip() or "UTC"
 
 
 def wanted_hash(*values: Path) -> str:
     """Hash of everything an installation depends on: charts, images and values files."""
-    return content_hash([CHARTS], image_revision(), *(file.read_text() for file in values))
+    return content_hash([CHARTS], *revisions.helm_settings(revisions.revisions()), *(file.read_text() for file in values))
 
 
-def installed_hash() -> str | None:
-    """The hash of the deployed release, or None if there is none."""
+def installed(label: str = HASH_LABEL) -> str | None:
+    """A label of the deployed release, by default the hash of what it was made of, or None if there is none."""
     secrets = json.loads(kubectl("get", "secrets", "--namespace", NAMESPACE, "--output", "json", "--selector",
                                  f"owner=helm,name={RELEASE},status=deployed"))["items"]  # fmt: skip
-    found = [secret["metadata"]["labels"].get(HASH_LABEL) for secret in secrets]
+    found = [secret["metadata"]["labels"].get(label) for secret in secrets]
     return found[-1] if found else None
 
 
@@ -56,7 +62,7 @@ def ensure(*values: Path) -> bool:
         Failure: if Helm refuses the values, or the platform does not become ready; the sentence names the pods that are not.
     """
     wanted = wanted_hash(*values)
-    if installed_hash() == wanted:
+    if installed() == wanted:
         if not not_ready():
             done("Platform", f"release {RELEASE} in namespace {NAMESPACE}")
             return False
@@ -66,11 +72,14 @@ def ensure(*values: Path) -> bool:
     forget_interrupted()
     try:
         with step("platform", "Install the platform with Helm") as current:
-            current.run(helm_upgrade(wanted, *values))
+            # hashed again: the images that values ask for are there by now
+            current.run(helm_upgrade(wanted_hash(*values), *values))
     except Failure as problem:
         waiting = not_ready()
         if waiting:
-            raise Failure(f"{problem}: {'; '.join(waiting)}", "make doctor collects the details; to go on: make up") from problem
+            raise Failure(
+                f"{problem}: {'; '.join(waiting)}", f"make doctor collects the details; to go on: {console.next_command}"
+            ) from problem
         raise
     return True
 
@@ -123,9 +132,8 @@ def helm_upgrade(content: str, *values: Path) -> list[str | Path]:
         content: what the release is labelled with; `ensure` does nothing while it is `wanted_hash()`.
         values: values files over those for kind.
     """
-    flags: list[str | Path] = [
-        "--install", "--kubeconfig", kubeconfig(), "--labels", f"{HASH_LABEL}={content}", "--wait", "--timeout", "10m",
-    ]  # fmt: skip
+    labels = f"{HASH_LABEL}={content},{CHECKOUT_LABEL}={str(CHECKOUT_VALUES in values).lower()}"
+    flags: list[str | Path] = ["--install", "--kubeconfig", kubeconfig(), "--labels", labels, "--wait", "--timeout", "10m"]
     return [tools.ensure("helm"), "upgrade", *chart(*values), *flags]
 
 
@@ -137,8 +145,7 @@ def helm_template(*values: Path) -> list[str | Path]:
 def chart(*values: Path) -> list[str | Path]:
     """Release, chart, namespace and values, as every command of Helm takes them."""
     files = [word for file in (VALUES, *values) for word in ("--values", file)]
-    revision = f"global.imageRevision={image_revision()}"
-    return [RELEASE, CHARTS / "airspark", "--namespace", NAMESPACE, *files, "--set", revision]
+    return [RELEASE, CHARTS / "airspark", "--namespace", NAMESPACE, *files, *revisions.helm_settings(revisions.revisions())]
 
 
 def load_images(*values: Path) -> None:
@@ -151,7 +158,9 @@ def load_images(*values: Path) -> None:
         return
     said = subprocess.run([str(word) for word in helm_template(*values)], capture_output=True, text=True, check=False)
     if said.returncode:
-        raise Failure(said.stderr.strip().removeprefix("Error: "), f"mend {', '.join(map(str, values))}, then call make up again")
+        raise Failure(
+            said.stderr.strip().removeprefix("Error: "), f"correct {', '.join(map(str, values))}, then call make up again"
+        )
     if wanted := images.on_request(said.stdout):
         images.ensure_loaded(node_names(), wanted)
 
@@ -214,7 +223,7 @@ def secret(name: str, key: str) -> str:
         Failure: if the Secret or the key is not there.
     """
     try:
-        data = kubectl("get", "secret", name, "--namespace", NAMESPACE, "--output", f"jsonpath={{.data.{key}}}")
+        data = retry.kubectl("get", "secret", name, "--namespace", NAMESPACE, "--output", f"jsonpath={{.data.{key}}}")
     except subprocess.CalledProcessError as problem:
         raise Failure(f"the Secret {name} is not there", "make up") from problem
     if not data:

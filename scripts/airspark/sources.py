@@ -15,7 +15,7 @@ import uuid
 from datetime import date, timedelta
 from typing import Any
 
-from airspark import demo, images, tools
+from airspark import demo, images, platform, tools
 from airspark.airflow_api import Airflow
 from airspark.cluster import kubectl, node_names
 from airspark.console import step
@@ -95,7 +95,14 @@ def objects() -> list[dict[str, Any]]:
     ]
     index = server("search", images.OPENSEARCH.tag, 9200, 1000, "/data",
                    resources={"requests": {"cpu": "10m", "memory": "640Mi"}, "limits": {"memory": "1Gi"}})  # fmt: skip
-    api = server("shop-api", images.SHOP_API.tag, 8080, 1000, "/data", env=[from_secret("API_TOKEN", "api-token")])
+    api = server(
+        "shop-api",
+        images.SHOP_API.tag,
+        8080,
+        1000,
+        "/data",
+        env=[from_secret("API_TOKEN", "api-token"), {"name": "AIRSPARK_TIME_ZONE", "value": platform.time_zone()}],
+    )
     return [item for group in (*databases, index, api) for item in group]
 
 
@@ -157,7 +164,7 @@ def ensure_connection(airflow: Airflow, connection: dict[str, Any]) -> None:
     if any(one["connection_id"] == name for one in known):
         airflow.call("PATCH", f"/connections/{name}", json=connection)
     else:
-        airflow.call("POST", "/connections", json=connection)
+        airflow.create("/connections", connection, f"/connections/{name}")
 
 
 def days(first: str, last: str) -> list[str]:

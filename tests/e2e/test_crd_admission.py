@@ -117,6 +117,30 @@ def should_be_accepted_if_it_has_far_more_volumes_and_ports_than_people_use(serv
     assert done.returncode == 0, done.stderr
 
 
+def should_merge_lists_if_two_apply_a_part_each(served: None) -> None:
+    # where no controller looks after it
+    elsewhere = ("--namespace", "default")
+
+    def apply(manager: str, name: str) -> dict[str, Any]:
+        volume, mount = {"name": name, "emptyDir": {}}, {"name": name, "mountPath": f"/{name}"}
+        driver = {"env": [{"name": name.upper(), "value": manager}], "volumeMounts": [mount]}
+        spec = {"suspend": True, "volumes": [volume], "driver": driver}
+        document = manifest("SparkApplication", {"metadata": {"name": "admission-merged"}, "spec": spec})
+        words = ("apply", *elsewhere, "--server-side", f"--field-manager={manager}", "--filename", "-", "--output", "json")
+        stored: dict[str, Any] = json.loads(ok(*words, manifest=document))
+        return stored
+
+    ok("delete", *elsewhere, "sparkapp", "admission-merged", "--ignore-not-found")
+    try:
+        apply("one", "a")
+        spec = apply("two", "b")["spec"]
+        assert [volume["name"] for volume in spec["volumes"]] == ["a", "b"]
+        assert {entry["name"]: entry["value"] for entry in spec["driver"]["env"]} == {"A": "one", "B": "two"}
+        assert [mount["mountPath"] for mount in spec["driver"]["volumeMounts"]] == ["/a", "/b"]
+    finally:
+        ok("delete", *elsewhere, "sparkapp", "admission-merged", "--ignore-not-found")
+
+
 def should_be_applied_by_a_plain_apply_if_nobody_thinks_of_the_server_side(served: None) -> None:
     # without --server-side the whole definition has to fit into an annotation
     assert "configured (server dry run)" in ok("apply", "--dry-run=server", "--filename", str(crds.FOLDER))

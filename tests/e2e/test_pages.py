@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import ROOT, Run
 
-from airspark import airflow_api
+from airspark import airflow_api, platform
 from airspark.forward import Forward
 
 SHOTS = ROOT / "docs/images" if os.environ.get("SCREENSHOTS") else ROOT / ".build/screenshots"
@@ -50,6 +50,17 @@ def test_should_answer_with_a_login_page_and_refuse_a_wrong_password(up: None, p
         page.click("input[type=submit], button[type=submit]")
         page.wait_for_load_state()
         assert "login" in page.url
+
+
+def test_should_begin_with_the_time_zone_of_the_platform_and_keep_the_one_that_is_selected(up: None, page: Any) -> None:
+    stored = "JSON.parse(localStorage.getItem('timezone'))"
+    with Forward("svc/airspark-api-server", 8080) as forward:
+        log_in(page, forward.url)
+        page.goto(f"{forward.url}/dags")
+        assert page.evaluate(stored) == platform.time_zone()
+        page.evaluate("localStorage.setItem('timezone', JSON.stringify('America/New_York'))")
+        page.reload()
+        assert page.evaluate(stored) == "America/New_York"
 
 
 def test_should_show_the_run_in_the_grid_and_the_log_of_a_task(demo_run: Run, page: Any) -> None:

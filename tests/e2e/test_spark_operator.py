@@ -17,6 +17,7 @@ from spark import wait
 from airspark.forward import Forward
 from airspark.project import versions
 
+Object = dict[str, Any]
 #: Fails the first time and ends well the second: the first leaves a file on the output claim.
 ONCE = """
 import pathlib, sys
@@ -324,6 +325,110 @@ def test_should_give_driver_and_executors_what_the_spec_says() -> None:
             PLATFORM, "get", "pod", app.driver, "--output", "json"
         )
     kubectl(PLATFORM, "delete", "configmap/live-config", "secret/live-secret")
+
+
+#: Who a pod is to the API server: the subject of the token that is mounted, or nothing without one.
+ACCOUNTS = """
+import base64, json, pathlib
+from pyspark.sql import SparkSession
+
+def who(_=0):
+    token = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+    if not token.exists():
+        return [None]
+    claims = token.read_text().split(".")[1]
+    return [json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"]]
+
+session = SparkSession.builder.getOrCreate()
+executor = session.sparkContext.parallelize([0], 1).mapPartitions(who).first()
+print("FOUND", json.dumps([who()[0], executor]), flush=True)
+"""
+DRIVERS = "airspark-spark-operator-driver"
+
+
+@pytest.fixture(scope="module")
+def accounts(up: None) -> Iterator[None]:
+    """Two accounts: `live-driver` may do what drivers may, `live-executor` nothing."""
+    made = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": PLATFORM}}
+        for name in ("live-driver", "live-executor")
+    ]
+    subject = {"kind": "ServiceAccount", "name": "live-driver", "namespace": PLATFORM}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": DRIVERS}
+    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "roleRef": role, "subjects": [subject]}
+    for thing in [*made, binding | {"metadata": {"name": "live-driver", "namespace": PLATFORM}}]:
+        send(thing)
+    yield
+    kubectl(PLATFORM, "delete", "rolebinding/live-driver", "serviceaccount/live-driver", "serviceaccount/live-executor")
+
+
+@pytest.mark.parametrize(
+    ("name", "driver", "executor", "expected", "account"),
+    [
+        ("live-account-none", {}, {}, [DRIVERS, None], DRIVERS),
+        ("live-account-field", {}, {"serviceAccount": "live-executor"}, [DRIVERS, "live-executor"], "live-executor"),
+        (
+            "live-account-executors-template",
+            {},
+            {"template": {"spec": {"serviceAccountName": "live-executor"}}},
+            [DRIVERS, "live-executor"],
+            "live-executor",
+        ),
+        (
+            "live-account-drivers-template",
+            {"template": {"spec": {"serviceAccountName": "live-driver"}}},
+            {},
+            ["live-driver", None],
+            "live-driver",
+        ),
+        (
+            "live-account-template-with-token",
+            {},
+            {"template": {"spec": {"automountServiceAccountToken": True}}},
+            [DRIVERS, None],
+            DRIVERS,
+        ),
+    ],
+)
+def test_should_mount_the_token_of_an_account_of_their_own_into_executors_or_none(
+    accounts: None, name: str, driver: Object, executor: Object, expected: list[str | None], account: str
+) -> None:
+    with application(name, ACCOUNTS, driver=driver, executor=executor) as app:
+        (pod, *_) = wait("an executor is there", lambda: app.pods("executor"), 180)
+        assert pod["spec"]["serviceAccountName"] == account
+        app.reach("COMPLETED")
+        found = json.loads(re.search(r"^FOUND (.*)$", app.log(), re.MULTILINE).group(1))  # type: ignore[union-attr]
+        assert found == [each and f"system:serviceaccount:{PLATFORM}:{each}" for each in expected]
+
+
+def test_should_say_at_once_what_the_api_server_would_refuse_of_executors() -> None:
+    with application("live-label", executor={"labels": {"team": "data platform"}}) as app:
+        status = app.reach("FAILED", seconds=20)
+        assert status["reason"] == "InvalidSpec"
+        assert (
+            "executor.labels: team is 'data platform', which is not a valid value of a label"
+            in (status["applicationState"]["errorMessage"])
+        )
+
+
+def test_should_mount_a_configmap_with_dots_and_fill_in_the_ids() -> None:
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "live.settings.conf", "namespace": PLATFORM}}
+    send(config | {"data": {"key": "dots"}})
+    own = {
+        "configMaps": [{"name": "live.settings.conf", "path": "/etc/live"}],
+        "labels": {"run": "{{APP_ID}}"},
+        "annotations": {"airspark.io/number": "{{APP_ID}}/{{EXECUTOR_ID}}"},
+    }
+    program = LONG.replace("time.sleep(600)", "print(open('/etc/live/key').read(), flush=True)\ntime.sleep(600)")
+    with application("live-names", program, driver=own, executor=own) as app:
+        app.reach("RUNNING")
+        wait("the sum is printed", lambda: "SUM 499500" in app.log() and "dots" in app.log(), 180)
+        app_id = app.status()["sparkApplicationId"]
+        (pod,) = app.pods("executor")
+        number = pod["metadata"]["labels"]["spark-exec-id"]
+        assert pod["metadata"]["labels"]["run"] == app.pods("driver")[0]["metadata"]["labels"]["run"] == app_id
+        assert pod["metadata"]["annotations"]["airspark.io/number"] == f"{app_id}/{number}"
+    kubectl(PLATFORM, "delete", "configmap/live.settings.conf")
 
 
 def test_should_serve_the_drivers_page_and_its_metrics_by_a_service() -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from applications import PLATFORM, Application, load, remove
-from conftest import ROOT, make
+from conftest import ROOT, kubectl, make
 
 EXAMPLE = ROOT / "manifests/examples/python-pi.yaml"
+
+#: What the API server refuses.
+REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"drivr": {}}, 'unknown field "spec.drivr"'),
+    ({"type": "Go"}, 'spec.type: Unsupported value: "Go"'),
+    ({"driver": {"memory": "1.5g"}}, "driver.memory must be a whole number with a unit of Spark"),
+)
 
 
 def changed(folder: Path, name: str, **spec: object) -> str:
@@ -22,14 +31,24 @@ def changed(folder: Path, name: str, **spec: object) -> str:
     return str(file)
 
 
-def test_should_show_states_and_the_drivers_log_and_run_an_ended_application_anew(up: None, tmp_path: Path) -> None:
+def test_should_show_states_and_the_drivers_log_and_run_an_ended_application_again(up: None, tmp_path: Path) -> None:
     file = changed(tmp_path, "submit-pi")
-    for _ in range(2):
+    for again in (False, True):
         done = make("submit", f"F={file}")
         assert done.returncode == 0, done.stderr
         assert "Pi is roughly 3.14159265" in done.stdout and "submit-pi has completed in " in done.stdout
         states = [line.split()[2] for line in done.stderr.splitlines() if " s  " in line]
         assert states[-1] == "COMPLETED" and "RUNNING" in states
+        kept = re.search(r"The last run of submit-pi \(COMPLETED\) is kept: (\S+)\.yaml and \.log", done.stderr)
+        assert bool(kept) is again
+        if kept:
+            assert "Pi is roughly 3.14159265" in (ROOT / f"{kept[1]}.log").read_text()
+    for spec, said in (*REFUSED, ({"sparkConf": {"spark.kubernetes.namespace": "other"}}, "the controller refuses submit-pi: ")):
+        done = make("submit", f"F={changed(tmp_path, 'submit-pi', **spec)}")
+        assert done.returncode != 0 and said in done.stderr, done.stderr
+    there = Application("submit-pi")
+    assert there.object()["status"]["applicationState"]["state"] == "COMPLETED"
+    assert "Pi is roughly 3.14159265" in kubectl("logs", "submit-pi-driver", "--container", "spark-kubernetes-driver")
     remove("submit-pi", PLATFORM)
 
 
@@ -42,14 +61,7 @@ def test_should_end_with_the_reason_if_the_application_fails(up: None, tmp_path:
     remove("submit-fails", PLATFORM)
 
 
-@pytest.mark.parametrize(
-    ("spec", "said"),
-    [
-        ({"drivr": {}}, 'unknown field "spec.drivr"'),
-        ({"type": "Go"}, 'spec.type: Unsupported value: "Go"'),
-        ({"driver": {"memory": "1.5g"}}, "driver.memory must be a whole number with a unit of Spark"),
-    ],
-)
+@pytest.mark.parametrize(("spec", "said"), REFUSED)
 def test_should_say_what_the_api_server_says_if_it_refuses_a_manifest(
     up: None, tmp_path: Path, spec: dict[str, object], said: str
 ) -> None:

@@ -159,7 +159,8 @@ def test_should_leave_a_first_installation_that_the_next_one_mends(up: None, spa
     small = {"size": "256Mi"}
     right.write_text(yaml.safe_dump({"postgresql": {"persistence": small}, "logs": {"persistence": small}}))
     install = ("upgrade", "--install", "trouble", CHART, "--values", str(right), "--wait")
-    done = trouble_helm(*install, "--set", "images.airflow.tag=none", "--rollback-on-failure", "--timeout", "60s")
+    done = trouble_helm(*install, "--set", "images.airflow.repository=airspark/airflow,images.airflow.tag=none",
+                        "--rollback-on-failure", "--timeout", "60s")  # fmt: skip
     assert done.returncode != 0 and "trouble-api-server" in done.stderr, done.stderr
     assert json.loads(trouble_helm("list", "--output", "json").stdout) == []
     cluster.kubectl("delete", "pvc", "--all", "--namespace", SPACE, timeout=120)

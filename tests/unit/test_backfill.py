@@ -6,16 +6,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from airspark import backfill
-from airspark.backfill import ZONE, Range
+from airspark import backfill, platform
+from airspark.backfill import Range
 from airspark.project import ROOT, Failure
 
-NOW = datetime(2026, 2, 1, 0, 30, tzinfo=ZONE)
+NOW = datetime(2026, 2, 1, 0, 30, tzinfo=ZoneInfo("Asia/Seoul"))
 DAYS = Range(date(2026, 1, 1), date(2026, 1, 5))
 
 
@@ -44,9 +45,13 @@ class Airflow:
             known = {"is_paused": self.paused, "tags": [{"name": tag} for tag in self.tags]}
             return {"dags": [{"dag_id": name, "is_backfillable": name == "etl_daily", **known}
                              for name in ("airspark_check", "etl_daily")]}  # fmt: skip
+        if path == "/importErrors":
+            return {"import_errors": [{"filename": "broken.py", "stack_trace": "ImportError"}]}
         if method == "PATCH":
             self.paused = json["is_paused"]
             return None
+        if path == "/dags/etl_daily":
+            return {"is_paused": self.paused}
         if path == "/backfills/dry_run":
             return {"backfills": [{"logical_date": f"{day}T00:00:00+09:00"} for day in self.wanted(json)]}
         if path == "/backfills" and method == "POST":
@@ -83,6 +88,13 @@ class Airflow:
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backfill, "_POLL_SECONDS", 0)
+    in_zone(monkeypatch, "Asia/Seoul")
+
+
+def in_zone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Have the installed platform's ConfigMap say that zone."""
+    monkeypatch.setattr(platform, "kubectl", lambda *_: name)
+    backfill.zone.cache_clear()
 
 
 def run(airflow: Any, rerun: bool = False, days: Range = DAYS) -> None:
@@ -103,12 +115,14 @@ def run(airflow: Any, rerun: bool = False, days: Range = DAYS) -> None:
 )
 def test_should_refuse_days_that_make_no_range(first: str, last: str, sentence: str) -> None:
     with pytest.raises(Failure, match=f"^{sentence}$") as caught:
-        backfill.parse_range(first, last, NOW)
+        backfill.check_over(backfill.parse_range(first, last), NOW)
     assert caught.value.hint == backfill.EXAMPLE
 
 
 def test_should_take_yesterday_and_a_single_day() -> None:
-    assert backfill.parse_range("2026-01-31", "2026-01-31", NOW).days == ["2026-01-31"]
+    days = backfill.parse_range("2026-01-31", "2026-01-31")
+    backfill.check_over(days, NOW)
+    assert days.days == ["2026-01-31"]
 
 
 def test_should_ask_for_the_runs_that_are_due_the_day_after_each_day() -> None:
@@ -123,6 +137,38 @@ def test_should_ask_for_the_runs_that_are_due_the_day_after_each_day() -> None:
 @pytest.mark.parametrize("logical", ["2026-01-14T15:00:00Z", "2026-01-15T00:00:00+09:00", "2026-01-15T14:59:59Z"])
 def test_should_know_the_day_of_a_run_in_the_time_zone_of_the_schedule(logical: str) -> None:
     assert backfill.day_of(logical) == "2026-01-15"
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "due"),
+    [
+        ("", "2026-03-08", "2026-03-09T00:00:00+00:00"),
+        ("UTC", "2026-03-08", "2026-03-09T00:00:00+00:00"),
+        # a day of 23 hours, and one of 25
+        ("America/New_York", "2026-03-08", "2026-03-09T00:00:00-04:00"),
+        ("America/New_York", "2026-11-01", "2026-11-02T00:00:00-05:00"),
+    ],
+)
+def test_should_ask_for_each_day_once_if_the_clock_changes_on_it(
+    zone: str, day: str, due: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_zone(monkeypatch, zone)
+    one = backfill.parse_range(day, day)
+    begin, end = one.runs_after
+    assert begin.isoformat() == due and end.isoformat()[:19] == f"{due[:10]}T23:59:59"
+    # Airflow's logical date of a daily run is 24 hours before the run is due
+    logical = (datetime.fromisoformat(due).astimezone(UTC) - timedelta(hours=24)).isoformat()
+    assert backfill.day_of(logical) == day
+    assert one.logical[0] <= datetime.fromisoformat(logical) <= one.logical[1]
+    assert backfill.covered(backfill.body("etl_daily", one, 1, rerun=False)) == one
+
+
+@pytest.mark.parametrize(
+    ("zone", "last"), [("Asia/Seoul", "2026-01-31"), ("UTC", "2026-01-30"), ("America/New_York", "2026-01-30")]
+)
+def test_should_know_which_day_is_over_where_the_platform_is(zone: str, last: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_zone(monkeypatch, zone)
+    assert backfill.yesterday(NOW).isoformat() == last
 
 
 def test_should_run_one_day_at_a_time_if_each_reads_the_days_before(capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,12 +286,38 @@ def test_should_stop_the_backfill_that_is_running(busy: Airflow, capsys: pytest.
     assert "PUT /backfills/7/cancel" in busy.calls and "Stopped" in capsys.readouterr().out
     with pytest.raises(Failure, match="no backfill of etl_daily is running"):
         backfill.stop(busy, "etl_daily")  # type: ignore[arg-type]
+    with pytest.raises(Failure, match="^there is no DAG nope$") as caught:
+        backfill.stop(busy, "nope")  # type: ignore[arg-type]
+    assert caught.value.hint == "DAGs that can be backfilled: etl_daily"
+
+
+def test_should_say_once_that_days_wait_if_the_dag_is_paused_meanwhile(
+    busy: Airflow, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[bool] = []
+    real = backfill.runs
+
+    def looked_at(*words: Any) -> Any:
+        looks.append(busy.paused)
+        busy.paused = 1 < len(looks) < 5
+        if busy.paused:
+            return {day: dict(run) for day, run in busy.runs.items()}  # no day ends while its DAG is paused
+        return real(*words)
+
+    monkeypatch.setattr(backfill, "runs", looked_at)
+    backfill.follow(busy, "etl_daily", DAYS, DAYS.days[3:])  # type: ignore[arg-type]
+    said = [line for line in capsys.readouterr().err.splitlines() if "✓" not in line]
+    assert said == [
+        "etl_daily is paused: its runs wait, tasks that run go on. To switch it on: make ui, then the switch beside etl_daily",
+        "etl_daily is switched on again.",
+    ]
 
 
 @pytest.mark.parametrize(
     ("dag", "sentence"),
     [
         ("nothing", "there is no DAG nothing"),
+        ("etl_dayly", r"there is no DAG etl_dayly; did you mean etl_daily\?"),
         ("airspark_check", "the DAG airspark_check has no schedule by time, so that it has no days to fill"),
     ],
 )
@@ -253,6 +325,12 @@ def test_should_refuse_a_dag_without_days(dag: str, sentence: str) -> None:
     with pytest.raises(Failure, match=f"^{sentence}$") as caught:
         backfill.run(Airflow(), dag, DAYS, 4, False)  # type: ignore[arg-type]
     assert caught.value.hint.endswith(": etl_daily")
+
+
+def test_should_name_the_file_if_a_dag_is_missing_because_it_cannot_be_imported() -> None:
+    with pytest.raises(Failure, match=r"^there is no DAG broken: broken\.py cannot be imported$") as caught:
+        backfill.run(Airflow(), "broken", DAYS, 4, False)  # type: ignore[arg-type]
+    assert caught.value.hint == "make logs C=dag-processor"
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,14 @@ BY_HAND: dict[tuple[str, str], tuple[tuple[str | bytes, ...], str]] = {
         "a branch for each number of encodings, up to 14, and a column's name",
     ),
     ("operator/airspark_operator/conf.py", "f'([#!{also}])'"): (("([#!=: ])",), "some characters of a key"),
+    ("operator/airspark_operator/schedule.py", "f'@every\\\\s+[+]?((?:{_PARTS}){{1,6}})'"): (
+        (r"@every\s+[+]?((?:(?:0*[0-9]{1,6}(?:[.][0-9]*)?|[.][0-9]+)h|(?:0*[0-9]{1,18}(?:[.][0-9]*)?|[.][0-9]+)ns){1,6})",),
+        "two of the eight units",
+    ),
+    ("scripts/airspark/values/shape.py", "schema['pattern']"): (
+        (r"^[0-9]+(Ki|Mi|Gi)?$",),
+        "a schema's, tried on nine short texts",
+    ),
     ("spark-apps/inputs.py", "b'\\\\n(?:' + begins + b')'"): ((rb"\n(?:[\n\r \t]|order_id,ordered_at)",), "a file's header"),
 }
 #: The sizes of a text and the seconds of CPU that it may take: far more than a linear pattern takes, far less than others do.
