@@ -58,9 +58,11 @@ def node_names() -> list[str]:
 
 
 def running(names: list[str]) -> bool:
-    """Whether every one of these containers runs."""
+    """Whether there are containers, and every one of these runs."""
+    if not names:
+        return False
     states = output(["docker", "inspect", "--format", "{{.State.Running}}", *names]).split()
-    return bool(names) and all(state == "true" for state in states)
+    return all(state == "true" for state in states)
 
 
 def kubectl_command(*arguments: str) -> list[str]:
