@@ -4,7 +4,7 @@
 This is the `uv` of the image's PATH: what PythonVirtualenvOperator, @task.virtualenv and people call. It differs from uv in that
   - pip's variables count where uv's own are not set: index, find-links, trusted hosts, certificates;
   - `uv venv --seed` takes pip, setuptools and wheel from the image, so that a task without requirements needs no index;
-  - an index that does not answer ends in one sentence in the place of uv's chain of causes.
+  - an index that does not answer ends in one sentence instead of uv's chain of causes.
 """
 
 from __future__ import annotations

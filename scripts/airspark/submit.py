@@ -65,7 +65,7 @@ def read(name: str) -> tuple[list[Object], Object]:
         name: path of the file.
 
     Raises:
-        Failure: if there is no such file, it is not YAML, or it does not hold exactly one of these.
+        Failure: if the file does not exist, is not valid YAML, or does not hold exactly one of these.
     """
     if not name:
         raise Failure("F= names no manifest", EXAMPLE)

@@ -48,6 +48,30 @@ def docker(*args: str, stdin: str | None = None, check: bool = True) -> subproce
     return done
 
 
+def packages(lock: Path, folder: Path, *command: str) -> Path:
+    """Return a folder with locked packages for the Python of the base image; made once, from hashes.
+
+    Args:
+        lock: requirements with hashes.
+        folder: where the packages go.
+        command: pip's command and the options that name the folder.
+    """
+    machine = docker("run", "--rm", tag("base"), "uname", "-m").stdout.strip()
+    stamp, wanted = folder / ".ready", f"{machine}\n{lock.read_text()}"
+    if not stamp.is_file() or stamp.read_text() != wanted:
+        platforms = [f"--platform={name}_{machine}" for name in ("manylinux_2_28", "manylinux_2_17", "manylinux2014")]
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "pip", *command, "--quiet", "--disable-pip-version-check", "--require-hashes"),
+                *("--no-deps", "--only-binary=:all:", "--python-version=3.11", *platforms, "--platform=any"),
+                f"--requirement={lock}",
+            ],
+            check=True,
+        )
+        stamp.write_text(wanted)
+    return folder
+
+
 def run(
     name: str, *command: str, user: str = ANY_UID, stdin: str | None = None, check: bool = True
 ) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import yaml
 
-from .conftest import ROOT, docker, tag
+from .conftest import ROOT, docker, packages, tag
 from .metadata import HIDDEN, Metadata, wait_until
 
 pytestmark = pytest.mark.long
@@ -57,22 +56,9 @@ def rendered(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def provider_packages() -> Path:
-    """Return a folder with the provider's packages, for the Python of the base image; made once, from hashes."""
-    lock, folder = ROOT / "requirements/oidc.txt", ROOT / ".build/oidc-site"
-    machine = docker("run", "--rm", tag("base"), "uname", "-m").stdout.strip()
-    stamp, wanted = folder / ".ready", f"{machine}\n{lock.read_text()}"
-    if not stamp.is_file() or stamp.read_text() != wanted:
-        platforms = [f"--platform={name}_{machine}" for name in ("manylinux_2_28", "manylinux_2_17", "manylinux2014")]
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"),
-                *("--no-deps", "--only-binary=:all:", "--python-version=3.11", *platforms, "--platform=any"),
-                *("--upgrade", f"--target={folder}", f"--requirement={lock}"),
-            ],
-            check=True,
-        )
-        stamp.write_text(wanted)
-    return folder
+    """Return a folder with the provider's packages."""
+    folder = ROOT / ".build/oidc-site"
+    return packages(ROOT / "requirements/oidc.txt", folder, "install", "--upgrade", f"--target={folder}")
 
 
 class Login:

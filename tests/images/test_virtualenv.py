@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import ANY_UID, ROOT, docker, tag
+from .conftest import ANY_UID, ROOT, packages, tag
 
 HERE = Path(__file__).parent
 SET = "in `workers.env` of the values, see docs/write-a-dag.md"
@@ -19,22 +18,9 @@ SET = "in `workers.env` of the values, see docs/write-a-dag.md"
 
 @functools.cache
 def wheels() -> Path:
-    """Return a folder with the packages that the tasks install, for the Python of the image; made once, from hashes."""
-    lock, folder = ROOT / "requirements/examples.txt", ROOT / ".build/example-wheels"
-    machine = docker("run", "--rm", tag("base"), "uname", "-m").stdout.strip()
-    stamp, wanted = folder / ".ready", f"{machine}\n{lock.read_text()}"
-    if not stamp.is_file() or stamp.read_text() != wanted:
-        platforms = [f"--platform={name}_{machine}" for name in ("manylinux_2_28", "manylinux_2_17", "manylinux2014")]
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--require-hashes"),
-                *("--no-deps", "--only-binary=:all:", "--python-version=3.11", *platforms, "--platform=any"),
-                *(f"--dest={folder}", f"--requirement={lock}"),
-            ],
-            check=True,
-        )
-        stamp.write_text(wanted)
-    return folder
+    """Return a folder with the packages that the tasks install."""
+    folder = ROOT / ".build/example-wheels"
+    return packages(ROOT / "requirements/examples.txt", folder, "download", f"--dest={folder}")
 
 
 def in_task_pod(script: str, *arguments: str, user: str = ANY_UID, seconds: float = 1_800, **env: str) -> list[str]:

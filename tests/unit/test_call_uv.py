@@ -135,7 +135,7 @@ def test_should_leave_mistakes_that_no_address_is_to_blame_for_in_uvs_words(erro
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program in the place of uv, which a test writes."""
+    """A program that a test writes and that is called instead of uv."""
     program = tmp_path / "uv"
     monkeypatch.setattr(call_uv, "UV", str(program))
     return program
