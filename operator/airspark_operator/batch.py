@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from airspark_operator import kinds, names, needs, placeholders, pods, spec
+from airspark_operator import beside, kinds, names, needs, placeholders, pods, spec
+from airspark_operator import conf as properties
 from airspark_operator.kinds import Object
 
-VOLCANO, YUNIKORN, COSCHEDULING = "volcano", "yunikorn", "kube-scheduler"
+VOLCANO, YUNIKORN, COSCHEDULING = "volcano", beside.YUNIKORN, "kube-scheduler"
 DRIVER_GROUP, EXECUTOR_GROUP = "spark-driver", "spark-executor"
 #: What says to which group of Volcano a pod belongs.
 VOLCANO_GROUP = "scheduling.k8s.io/group-name"
+POD_GROUP_LABEL = "scheduling.x-k8s.io/pod-group"
+#: Where a pod names its group, by the schedulers that have groups as objects.
+GROUPS = {VOLCANO: ("annotations", VOLCANO_GROUP), COSCHEDULING: ("labels", POD_GROUP_LABEL)}
 
 
 def options(app: Object) -> Object:
@@ -20,14 +24,29 @@ def options(app: Object) -> Object:
     return found
 
 
-def pod_labels(app: Object) -> dict[str, str]:
-    """Return labels of all pods of an application."""
-    scheduler, queue = app["spec"].get("batchScheduler"), options(app).get("queue")
-    if scheduler == YUNIKORN and queue:
-        return {"queue": queue}
-    if scheduler == COSCHEDULING:
-        return {"scheduling.x-k8s.io/pod-group": names.pod_group_name(app)}
-    return {}
+def group(app: Object, role: str, conf: Mapping[str, str]) -> str:
+    """Return the group of pods that a role's belong to: one of the application's own, which the driver leads, or the made one.
+
+    Args:
+        app: the SparkApplication, with a batch scheduler of `GROUPS`.
+        role: `driver` or `executor`.
+        conf: Spark's properties.
+    """
+    return _own_group(app, role, conf) or _own_group(app, kinds.DRIVER, conf) or names.pod_group_name(app)
+
+
+def _own_group(app: Object, role: str, conf: Mapping[str, str]) -> str:
+    """Return the group that a role's fields, template or properties name; empty for none."""
+    field, key = GROUPS[app["spec"]["batchScheduler"]]
+    of_conf = properties.prefixed(conf, f"spark.kubernetes.{role}.{field.removesuffix('s')}.")
+    found = of_conf | beside.texts(app, role, field)
+    return placeholders.filled({key: found.get(key, "")}, conf["spark.app.id"])[key]
+
+
+def pod_labels(app: Object, role: str, conf: Mapping[str, str]) -> dict[str, str]:
+    """Return labels of a role's pods, which go before those of fields."""
+    scheduler = app["spec"].get("batchScheduler")
+    return {POD_GROUP_LABEL: group(app, role, conf)} if scheduler == COSCHEDULING else beside.queue(app)
 
 
 def pod_annotations(app: Object, role: str, conf: Mapping[str, str]) -> dict[str, str]:
@@ -38,7 +57,7 @@ def pod_annotations(app: Object, role: str, conf: Mapping[str, str]) -> dict[str
     """
     scheduler = app["spec"].get("batchScheduler")
     if scheduler == VOLCANO:
-        return {VOLCANO_GROUP: names.pod_group_name(app)}
+        return {VOLCANO_GROUP: group(app, role, conf)}
     if scheduler != YUNIKORN:
         return {}
     found = {"yunikorn.apache.org/task-group-name": DRIVER_GROUP if role == kinds.DRIVER else EXECUTOR_GROUP}
@@ -59,7 +78,8 @@ def _task_groups(app: Object, conf: Mapping[str, str]) -> list[Object]:
             "nodeSelector": pods.nodes(app, role, conf),
             "tolerations": [*(given.get("tolerations") or []), *(own.get("tolerations") or [])],
             "affinity": own.get("affinity") or given.get("affinity"),
-            "labels": placeholders.filled(own.get("labels") or {}, conf["spark.app.id"]),
+            # a placeholder stands for every executor, so any number will do
+            "labels": placeholders.filled(own.get("labels") or {}, conf["spark.app.id"], "" if role == kinds.DRIVER else "0"),
         }
         group: Object = {"name": name, "minMember": count, "minResource": needs.text(_needs(app, role, conf))}
         if count:
@@ -72,7 +92,8 @@ def instances(conf: Mapping[str, str]) -> int:
     keys = ["spark.executor.instances"]
     if conf.get("spark.dynamicAllocation.enabled", "").strip().lower() == "true":
         keys += ["spark.dynamicAllocation.initialExecutors", "spark.dynamicAllocation.minExecutors"]
-    return max((int(conf[key]) for key in keys if conf.get(key, "").strip().isdigit()), default=0)
+    numbers = (properties.whole(conf.get(key, "")) for key in keys)
+    return max((number for number in numbers if number is not None), default=0)
 
 
 def _needs(app: Object, role: str, conf: Mapping[str, str]) -> needs.Amounts:
@@ -101,9 +122,9 @@ def objects(app: Object, submission_id: str, conf: Mapping[str, str]) -> list[Ob
     """
     scheduler, chosen = app["spec"].get("batchScheduler"), options(app)
     wanted: Object = {"minMember": 1}
+    if scheduler in GROUPS and _own_group(app, kinds.DRIVER, conf):
+        return []  # the application has a group of its own
     if scheduler == VOLCANO:
-        if VOLCANO_GROUP in (spec.of(app, kinds.DRIVER).get("annotations") or {}):
-            return []  # the application brings a group of its own
         wanted |= {key: chosen[key] for key in ("queue", "priorityClassName") if chosen.get(key)}
         version = "scheduling.volcano.sh/v1beta1"
     elif scheduler == COSCHEDULING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from airspark_operator import batch, conf, driver, executor, monitoring, names, services, spec, volumes
+from airspark_operator import admission, batch, beside, conf, driver, executor, kinds, monitoring, names, services, spec, volumes
 from airspark_operator.kinds import Object
 from airspark_operator.settings import Defaults
 from airspark_operator.submission import Submission
@@ -21,28 +21,39 @@ def objects(app: Object, submission: Submission, defaults: Defaults) -> list[Obj
     Raises:
         spec.Invalid: if the spec cannot be built.
     """
+    with spec.read(app):
+        return _objects(app, submission, defaults)
+
+
+def _objects(app: Object, submission: Submission, defaults: Defaults) -> list[Object]:
+    for role in (kinds.DRIVER, kinds.EXECUTOR):
+        admission.check_names(app, role)
     properties = services.proxy(app, submission, defaults) | conf.properties(app, submission, defaults)
+    made = driver.pod(app, submission, properties, defaults)
     return [
-        _config(app, submission, properties, defaults),
+        _config(app, submission, properties, defaults, made),
         services.driver(app, submission.id, properties),
         *services.user_interface(app, submission, properties, defaults),
         *services.further_ports(app, submission, defaults),
         *_disruption_budget(app, submission),
         *batch.objects(app, submission.id, properties),
-        driver.pod(app, submission, properties, defaults),
+        made,
     ]
 
 
-def _config(app: Object, submission: Submission, properties: dict[str, str], defaults: Defaults) -> Object:
+def _config(app: Object, submission: Submission, properties: dict[str, str], defaults: Defaults, made: Object) -> Object:
     """Return the ConfigMap: Spark's properties, the executors' template, the files of metrics."""
     template = executor.template(app, submission, properties, defaults)
-    moved = volumes.long_secrets_of_executors(properties)
+    variables = made["spec"]["containers"][0]["env"]
+    scratch = next(entry.get("value", "") for entry in variables if entry["name"] == "SPARK_LOCAL_DIRS")
+    admission.check(app, kinds.EXECUTOR, template["spec"], properties, scratch)
+    hidden = {*volumes.moved_secrets(app, properties), *beside.hidden(app, properties)}
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": spec.metadata(app, names.config_name(app, submission), submission.id),
         "data": {
-            conf.PROPERTIES_FILE: conf.text({key: value for key, value in properties.items() if key not in moved}),
+            conf.PROPERTIES_FILE: conf.text({key: value for key, value in properties.items() if key not in hidden}),
             conf.TEMPLATE_FILE: json.dumps(template, indent=1),  # JSON is YAML
             **monitoring.files(app),
         },

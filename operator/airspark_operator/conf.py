@@ -74,6 +74,8 @@ ALLOCATION = {
     "minExecutors": "spark.dynamicAllocation.minExecutors",
     "maxExecutors": "spark.dynamicAllocation.maxExecutors",
 }
+#: Digits of the greatest whole number of Java.
+LONGEST_NUMBER = 10
 #: Fields by the property that each is, for messages.
 FIELDS = {key: f"dynamicAllocation.{field}" for field, key in ALLOCATION.items()} | {
     "spark.executor.instances": "executor.instances"
@@ -217,10 +219,17 @@ def port(conf: Mapping[str, str], key: str, otherwise: int, any_port: bool = Fal
     text = conf.get(key, "").strip()
     if not text:
         return otherwise
-    if not text.isdigit() or not (1024 <= int(text) <= 65535 or (any_port and int(text) == 0)):
+    number = whole(text)
+    if number is None or not (1024 <= number <= 65535 or (any_port and number == 0)):
         free = ", 0 for any free one," if any_port else ","
         raise spec.Invalid(f"sparkConf: {key} is {text!r}; it must be a port from 1024 to 65535{free} or left out")
-    return int(text)
+    return number
+
+
+def whole(text: str) -> int | None:
+    """Return a whole number as Spark reads it, of ten digits at most; None for any other text."""
+    digits = text.strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= LONGEST_NUMBER else None
 
 
 def block_manager_port(conf: Mapping[str, str]) -> int:

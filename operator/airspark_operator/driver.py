@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airspark_operator import accounts, batch, kinds, memory, names, needs, placeholders, pods, spec, volumes
+from airspark_operator import accounts, admission, batch, kinds, memory, names, needs, placeholders, pods, spec, volumes
 from airspark_operator import conf as properties
 from airspark_operator.kinds import Object
 from airspark_operator.settings import Defaults
@@ -42,11 +42,12 @@ def pod(app: Object, submission: Submission, conf: Mapping[str, str], defaults: 
     secrets = pods.unique([*(wanted.get("imagePullSecrets") or []), *({"name": name} for name in said)])
     if secrets:
         wanted["imagePullSecrets"] = secrets
+    admission.check(app, kinds.DRIVER, wanted, conf)
     metadata = spec.metadata(app, names.driver_name(app), submission.id, _labels(app, made, submission, conf))
     annotations = (
         placeholders.filled(properties.prefixed(conf, "spark.kubernetes.driver.annotation."), submission.app_id)
-        | batch.pod_annotations(app, kinds.DRIVER, conf)
         | (made["metadata"].get("annotations") or {})
+        | batch.pod_annotations(app, kinds.DRIVER, conf)
     )
     if annotations:
         metadata["annotations"] = annotations
@@ -58,8 +59,8 @@ def _labels(app: Object, made: Object, submission: Submission, conf: Mapping[str
     given: dict[str, str] = made["metadata"]["labels"]
     return (
         placeholders.filled(properties.prefixed(conf, "spark.kubernetes.driver.label."), submission.app_id)
-        | batch.pod_labels(app)
         | given
+        | batch.pod_labels(app, kinds.DRIVER, conf)
         | {
             kinds.LABEL_APP_SELECTOR: submission.app_id,
             kinds.LABEL_SPARK_APP_NAME: names.spark_app_name(conf["spark.app.name"]),

@@ -15,8 +15,8 @@ def template(app: Object, submission: Submission, conf: Mapping[str, str], defau
     """Return the pod template of a submission's executors."""
     made = pods.template(app, kinds.EXECUTOR, conf, names.config_name(app, submission), defaults)
     metadata, wanted = made["metadata"], made["spec"]
-    metadata["labels"] = batch.pod_labels(app) | metadata["labels"] | {kinds.LABEL_SUBMISSION_ID: submission.id}
-    metadata["annotations"] = batch.pod_annotations(app, kinds.EXECUTOR, conf) | (metadata.get("annotations") or {})
+    metadata["labels"] |= batch.pod_labels(app, kinds.EXECUTOR, conf) | {kinds.LABEL_SUBMISSION_ID: submission.id}
+    metadata["annotations"] = (metadata.get("annotations") or {}) | batch.pod_annotations(app, kinds.EXECUTOR, conf)
     for field in placeholders.PREFIXES:
         left = placeholders.left_to_spark(metadata[field])
         metadata[field] = {key: value for key, value in metadata[field].items() if key not in left}

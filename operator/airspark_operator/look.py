@@ -13,6 +13,8 @@ from airspark_operator.state import COMPLETED, FAILED, RETRY_INTERVAL, RUNNING, 
 
 #: Restart policies.
 ALWAYS, ON_FAILURE = "Always", "OnFailure"
+#: Longest pause, in seconds.
+LONGEST = 100 * 365 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,12 @@ class Look:
 def pause(look: Look, interval: str, times_in_row: int) -> float:
     """Return the seconds until the next attempt: attempts × interval, as kubeflow's operator has it, up to a limit.
 
+    No pause is longer than a hundred years, because a date has to hold its end.
+
     Args:
         look: what is seen.
         interval: name of the policy's field for one interval.
         times_in_row: how often it has failed.
     """
     once: float = look.policy.get(interval) or RETRY_INTERVAL
-    return min(once * times_in_row, max(once, look.limits.pause))
+    return min(once * times_in_row, max(once, look.limits.pause), LONGEST)

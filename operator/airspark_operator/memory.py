@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from airspark_operator.spec import Invalid
 
@@ -15,6 +15,11 @@ SIZE = re.compile(r"^\s*+([0-9]{1,19})\s*+([bkmgtp]?)b?\s*+$", re.IGNORECASE)
 #: Kubernetes' suffixes of quantities, as bytes.
 SUFFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 QUANTITY = re.compile(r"^\s*+([0-9]{1,19}(?:\.[0-9]{0,19})?|\.[0-9]{1,19})(Ki|Mi|Gi|Ti|k|M|G|T)?\s*+$")
+
+#: A factor, with few enough digits that an amount times it stays a number.
+FACTOR = re.compile(r"\s*+[+]?([0-9]{1,9}(?:\.[0-9]{0,60})?|\.[0-9]{1,60})([eE][-+]?[0-9]{1,3})?\s*+")
+#: Greatest factor; no pod has a thousand times its heap beside it.
+MOST_FACTOR = 1000
 
 #: Spark's defaults (core's config package and Kubernetes' Config).
 DEFAULT_MEMORY = "1g"
@@ -43,14 +48,12 @@ def factor(text: str, field: str) -> Decimal:
     """Return a factor.
 
     Raises:
-        Invalid: if it is no number of 0 or more.
+        Invalid: if it is not a number from 0 to 1000.
     """
-    try:
-        found = Decimal(text.strip())
-    except InvalidOperation:
-        found = Decimal(-1)
-    if not found.is_finite() or found < 0:
-        raise Invalid(f"{field} is {text!r}, which is no number of 0 or more; write it like 0.1")
+    found = Decimal(text.strip()) if FACTOR.fullmatch(text) else None
+    if found is None or found > MOST_FACTOR:
+        shown = text if len(text) <= 40 else f"{text[:40]}…"
+        raise Invalid(f"{field} is {shown!r}, which is not a number from 0 to {MOST_FACTOR}; write it like 0.1")
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from airspark_operator import memory, spec
 from airspark_operator.kinds import Object
@@ -14,6 +14,8 @@ Amounts = dict[str, Decimal]
 #: Kubernetes' quantities: a decimal number with a suffix or an exponent.
 QUANTITY = re.compile(r"^([0-9]{1,19}(?:\.[0-9]{0,19})?|\.[0-9]{1,19})(?:([numkMGTPE]|[KMGTPE]i)|[eE]([-+]?[0-9]{1,3}))?$")
 POWERS = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+#: Greatest quantity of Kubernetes.
+MOST = Decimal(2) ** 63
 MIB = Decimal(memory.MIB)
 
 
@@ -28,17 +30,25 @@ def amount(text: object, field: str) -> Decimal:
         raise Invalid(f"{field} is {str(text)!r}, which is not a quantity of Kubernetes; write it like 500m, 2 or 4Gi")
     number, suffix, power = match.groups()
     if suffix and suffix.endswith("i"):
-        return Decimal(number) * (Decimal(1024) ** ("KMGTPE".index(suffix[0]) + 1))
-    return Decimal(number).scaleb(POWERS[suffix] if suffix else int(power or 0))
+        found = Decimal(number) * (Decimal(1024) ** ("KMGTPE".index(suffix[0]) + 1))
+    else:
+        found = Decimal(number).scaleb(POWERS[suffix] if suffix else int(power or 0))
+    if found > MOST:
+        raise Invalid(f"{field} is {str(text)!r}, which is more than Kubernetes can count (8Ei); lower it")
+    return found
 
 
 def written(name: str, value: Decimal) -> str:
     """Return an amount as Kubernetes writes it: cores whole or in thousandths, memory in MiB, the rest whole."""
     if name == "memory":
-        return f"{-int(-value // MIB)}Mi"
+        return f"{_up(value / MIB)}Mi"
     if name == "cpu" and value != value.to_integral_value():
-        return f"{-int(-value * 1000 // 1)}m"
-    return str(-int(-value // 1))
+        return f"{_up(value * 1000)}m"
+    return str(_up(value))
+
+
+def _up(value: Decimal) -> int:
+    return int(value.to_integral_value(ROUND_CEILING))
 
 
 def devices(role: str, conf: Mapping[str, str]) -> Object:
@@ -99,6 +109,32 @@ def _requests(container: Object, role: str) -> Amounts:
     resources = container.get("resources") or {}
     wanted = (resources.get("limits") or {}) | (resources.get("requests") or {})
     return {name: amount(value, f"{where}: {name}") for name, value in wanted.items()}
+
+
+def check_cores(app: Object, role: str, conf: Mapping[str, str], template: Object) -> None:
+    """Compare the cores that Spark's container of a role asks for with its limit.
+
+    Args:
+        app: the SparkApplication.
+        role: `driver` or `executor`.
+        conf: Spark's properties.
+        template: Spark's container as the role's template has it.
+
+    Raises:
+        Invalid: if the request is above the limit, as no API server takes it, or one cannot be read.
+    """
+    own, of_template = spec.of(app, role), ((template.get("resources") or {}).get("limits") or {}).get("cpu")
+    request, limit = f"spark.kubernetes.{role}.request.cores", f"spark.kubernetes.{role}.limit.cores"
+    most = conf.get(limit) or of_template
+    if most is None:
+        return
+    asked, where = conf.get(request), f"{role}.coreRequest" if own.get("coreRequest") else f"sparkConf.{request}"
+    if not asked:
+        asked, where = conf.get(f"spark.{role}.cores", "1"), f"{role}.cores"
+    bound = f"{role}.coreLimit" if own.get("coreLimit") else f"sparkConf.{limit}"
+    bound = bound if conf.get(limit) else f"the CPU limit of {role}.template"
+    if amount(asked, where) > amount(most, bound):
+        raise Invalid(f"{bound} is {most}, below the {asked} of {where}; raise it, or set {role}.coreRequest to at most {most}")
 
 
 def times(amounts: Amounts, count: int) -> Amounts:

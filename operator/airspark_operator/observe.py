@@ -23,6 +23,8 @@ MESSAGE_LENGTH = 1000
 #: Reason of a pod that something else, such as Kueue, keeps from the scheduler.
 GATED = "SchedulingGated"
 KILLED, TERMINATED = 137, 143
+#: Reason of a container that its kubelet does not find any more; the exit code is made up.
+NO_STATUS = "ContainerStatusUnknown"
 #: Reasons of the condition DisruptionTarget for a node that does not answer or is no longer there.
 NODE_GONE = ("DeletionByTaintManager", "DeletionByPodGC")
 NODE_LOST = "NodeLost"
@@ -175,6 +177,11 @@ def _failure(status: Object, ended: Object, role: str) -> tuple[str, str]:
         return _lost(status, role)
     if reason == "OOMKilled":
         return reason, f"The {role} was killed because it used more memory than its limit (OOMKilled); {_more_memory(role)}"
+    if reason == NO_STATUS:
+        return (
+            reason,
+            f"Nobody saw how the {role} ended ({NO_STATUS}): its node restarted, or lost the container",
+        )
     if code == KILLED:
         return (
             "Killed",
@@ -206,8 +213,9 @@ def _lost(status: Object, role: str) -> tuple[str, str]:
             said = _last_error(ended.get("message") or "")
             what = f"The init container {entry['name']} of the {role} failed with exit code {ended['exitCode']}"
             return "InitContainerFailed", what + (f": {said}" if said else "")
-    reason = status.get("reason") or "PodFailed"
-    told = status.get("message") or ""
+    disruption = _disruption(status)  # the node's controllers say no more than this of a pod whose node is gone
+    reason = status.get("reason") or disruption.get("reason") or "PodFailed"
+    told = status.get("message") or disruption.get("message") or ""
     return reason, f"The {role}'s pod was ended ({reason})" + (f": {told}" if told else "")
 
 

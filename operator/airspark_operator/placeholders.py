@@ -55,7 +55,7 @@ def address(url_format: str, app: Object, app_id: str) -> str:
         app_id: the id of the Spark application, new with every submission.
 
     Raises:
-        spec.Invalid: if it holds another placeholder.
+        spec.Invalid: if it holds another placeholder, or half a one.
     """
     known: dict[str, str] = {"appName": app["metadata"]["name"], "appNamespace": app["metadata"]["namespace"], "appId": app_id}
 
@@ -65,4 +65,8 @@ def address(url_format: str, app: Object, app_id: str) -> str:
             raise spec.Invalid(f"The address {url_format!r} of an Ingress holds {match.group(0)}; use one of {names}")
         return known[match.group(1)]
 
-    return OF_ADDRESS.sub(value, url_format)
+    found: str = OF_ADDRESS.sub(value, url_format)
+    if "{{" in found or "}}" in found:
+        names = ", ".join(f"{{{{${name}}}}}" for name in known)
+        raise spec.Invalid(f"The address {url_format!r} of an Ingress holds a placeholder that is not one of {names}; correct it")
+    return found

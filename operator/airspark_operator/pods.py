@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 
 from airspark_operator import conf as properties
-from airspark_operator import kinds, monitoring, names, placeholders, spec, volumes
+from airspark_operator import kinds, monitoring, names, needs, placeholders, spec, volumes
 from airspark_operator.kinds import Object
 from airspark_operator.settings import Defaults
 
@@ -102,15 +102,23 @@ def labels(app: Object, role: str) -> dict[str, str]:
 
 def _split(containers: list[Object], name: str) -> tuple[Object, list[Object]]:
     """Return Spark's container of a template, the first if none has its name, and the others."""
-    if not containers:
-        return {}, []
-    index = next((i for i, one in enumerate(containers) if one.get("name") == name), 0)
-    return containers[index], containers[:index] + containers[index + 1 :]
+    spark = _spark(containers, name)
+    return spark or {}, [one for one in containers if one is not spark]
+
+
+def _spark(containers: list[Object], name: str) -> Object | None:
+    return next((one for one in containers if one.get("name") == name), containers[0] if containers else None)
+
+
+def spark_container(containers: list[Object], role: str) -> Object | None:
+    """Return Spark's container of a template; None if the template has no containers."""
+    return _spark(containers, CONTAINER_NAMES[role])
 
 
 def _container(app: Object, role: str, given: Object, conf: Mapping[str, str], defaults: Defaults) -> Object:
     """Return Spark's container."""
     own = spec.of(app, role)
+    needs.check_cores(app, role, conf, given)
     found = given | {"name": CONTAINER_NAMES[role]}
     # the end of the log becomes the pod's message, and so the reason of a failure
     found.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
@@ -129,11 +137,12 @@ def _container(app: Object, role: str, given: Object, conf: Mapping[str, str], d
 
 
 def environment(app: Object, role: str, given: Iterable[Object], conf: Mapping[str, str]) -> list[Object]:
-    """Return the variables of Spark's container: of the template, of files that are mounted, of the role's fields.
+    """Return the variables of Spark's container: of properties, of the template, of files, of fields.
 
     A later one of a name replaces an earlier one, as it does in a container.
     """
-    own, found = spec.of(app, role), list(given)
+    own = spec.of(app, role)
+    found = [*(_of_properties(conf) if role == kinds.DRIVER else ()), *given]  # those of executors are Spark's to act on
     if app["spec"].get("sparkConfigMap") and role == kinds.DRIVER:  # which hands the files on to executors
         found.append({"name": "SPARK_CONF_DIR", "value": volumes.SPARK_FILES})
     if app["spec"].get("hadoopConfigMap"):
@@ -145,14 +154,22 @@ def environment(app: Object, role: str, given: Iterable[Object], conf: Mapping[s
         if variable:
             found.append({"name": variable, "value": f"{secret['path'].rstrip('/')}/{file}"})
     found += [{"name": name, "value": value} for name, value in (own.get("envVars") or {}).items()]
-    references = {name: (ref["name"], ref["key"]) for name, ref in (own.get("envSecretKeyRefs") or {}).items()}
-    if role == kinds.DRIVER:  # those of executors are Spark's to act on
-        found += [{"name": name, "value": v} for name, v in properties.prefixed(conf, "spark.kubernetes.driverEnv.").items()]
-        given_references = properties.prefixed(conf, "spark.kubernetes.driver.secretKeyRef.")
-        references = {name: _reference(name, text) for name, text in given_references.items()} | references
-    for name, (secret_name, key) in references.items():
-        found.append({"name": name, "valueFrom": {"secretKeyRef": {"name": secret_name, "key": key}}})
+    found += [_from_secret(name, ref["name"], ref["key"]) for name, ref in (own.get("envSecretKeyRefs") or {}).items()]
     return unique([*found, *(own.get("env") or ())])
+
+
+def _of_properties(conf: Mapping[str, str]) -> list[Object]:
+    """Return the driver's variables of properties."""
+    plain = properties.prefixed(conf, "spark.kubernetes.driverEnv.")
+    references = properties.prefixed(conf, "spark.kubernetes.driver.secretKeyRef.")
+    return [
+        *({"name": name, "value": value} for name, value in plain.items()),
+        *(_from_secret(name, *_reference(name, text)) for name, text in references.items()),
+    ]
+
+
+def _from_secret(name: str, secret: str, key: str) -> Object:
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
 def _reference(name: str, text: str) -> tuple[str, str]:

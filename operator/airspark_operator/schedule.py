@@ -32,6 +32,8 @@ DIGITS = {"h": 6, "m": 8, "s": 9, "ms": 12, "us": 15, "µs": 15, "μs": 15, "ns"
 _PARTS = "|".join(rf"(?:0*[0-9]{{1,{digits}}}(?:[.][0-9]*)?|[.][0-9]+){unit}" for unit, digits in DIGITS.items())
 #: `@every 1h30m`, as Go writes durations.
 EVERY = re.compile(rf"@every\s+[+]?((?:{_PARTS}){{1,6}})")
+#: A distance with more digits or parts than that.
+TOO_LONG = re.compile(r"@every\s++[+]?(?:[0-9]++(?:[.][0-9]*+)?(?:ms|us|µs|μs|ns|h|m|s))++")
 PART = re.compile(r"(?<![0-9.])([0-9.]+)([^0-9.]+)")
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
 UTC_ZONE = ZoneInfo("UTC")
@@ -86,6 +88,9 @@ class Schedule:
         seconds = _seconds(every[1]) if every else 0.0
         if text.startswith("@every") and seconds <= 0:
             example = "write it like '@every 1h30m' or '@every 90000ms'"
+            if every is None and TOO_LONG.fullmatch(text):
+                most = "name a distance of at most 999999 hours, in at most six parts"
+                raise WrongSchedule(f"spec.schedule: '{expression}' is too long; {most}")
             raise WrongSchedule(f"spec.schedule: '{expression}' is not a distance in time above 0; {example}")
         # whole seconds and at least one, as robfig/cron has it: names of runs are made of whole seconds
         self.every = timedelta(seconds=max(1, int(seconds))) if every else None

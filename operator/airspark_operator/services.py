@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from airspark_operator import conf as properties
-from airspark_operator import kinds, names, placeholders, spec
+from airspark_operator import kinds, names, placeholders, spec, syntax
 from airspark_operator.kinds import Object
 from airspark_operator.settings import Defaults
 from airspark_operator.submission import Submission
@@ -44,13 +44,20 @@ def address(app: Object, url_format: str, app_id: str) -> Address:
         app_id: the id of the Spark application.
 
     Raises:
-        spec.Invalid: if there is no host in it, or a placeholder that is not known.
+        spec.Invalid: if it has no host or one that is not a DNS name, or a placeholder that is not known.
     """
-    text = placeholders.address(url_format, app, app_id)
-    parts = urlsplit(text if "://" in text else f"//{text}")
-    if not parts.hostname:
-        raise spec.Invalid(f"The address {url_format!r} of an Ingress has no host; write it like {{{{$appName}}}}.example.com")
-    return Address(parts.hostname, parts.path.rstrip("/"))
+    text = placeholders.address(url_format, app, app_id).strip()
+    like = "write it like {{$appName}}.example.com"
+    try:
+        parts = urlsplit(text if "://" in text else f"//{text}")
+    except ValueError as error:
+        raise spec.Invalid(f"The address {url_format!r} of an Ingress cannot be read ({error}); {like}") from None
+    host = parts.hostname or ""
+    if not host:
+        raise spec.Invalid(f"The address {url_format!r} of an Ingress has no host; {like}")
+    if not syntax.dns_name(host.removeprefix("*.")):
+        raise spec.Invalid(f"The address {url_format!r} of an Ingress has the host {host!r}, which is not a DNS name; {like}")
+    return Address(host, parts.path.rstrip("/"))
 
 
 def driver(app: Object, submission_id: str, conf: Mapping[str, str]) -> Object:
@@ -64,6 +71,11 @@ def driver(app: Object, submission_id: str, conf: Mapping[str, str]) -> Object:
         ("blockmanager", properties.block_manager_port(conf)),
         ("spark-ui", properties.ui_port(conf)),
     ]
+    numbers = [port for _, port in ports if port]
+    twice = next((number for number in numbers if numbers.count(number) > 1), None)
+    if twice:
+        keys = "spark.driver.port, spark.driver.blockManager.port and spark.ui.port"
+        raise spec.Invalid(f"sparkConf: the port {twice} is used twice among {keys}; choose another for one of them")
     labels = properties.prefixed(conf, "spark.kubernetes.driver.service.label.") | (own.get("serviceLabels") or {})
     annotations = properties.prefixed(conf, "spark.kubernetes.driver.service.annotation.") | (own.get("serviceAnnotations") or {})
     metadata = spec.metadata(app, names.driver_service_name(app), submission_id, labels)

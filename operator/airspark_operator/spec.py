@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from airspark_operator import kinds, names
 from airspark_operator.kinds import Object
 
+log = logging.getLogger(__name__)
 PYTHON, R = "Python", "R"
 #: Labels that are about the object itself: Kueue would queue each pod on its own besides.
 OF_OBJECT = "kueue.x-k8s.io/"
@@ -12,6 +17,23 @@ OF_OBJECT = "kueue.x-k8s.io/"
 
 class Invalid(Exception):
     """A spec that cannot be built; the text is a sentence for people."""
+
+
+@contextmanager
+def read(app: Object) -> Iterator[None]:
+    """Turn whatever nobody thought of while a spec is read into `Invalid`, or it would be tried again without end or word.
+
+    Raises:
+        Invalid: in place of any other exception; the log has that one's trace.
+    """
+    try:
+        yield
+    except Invalid:
+        raise
+    except Exception as error:
+        log.exception("Cannot read the spec of %s in %s", app["metadata"]["name"], app["metadata"]["namespace"])
+        said = f"{type(error).__name__}: {error}"[:200]
+        raise Invalid(f"The controller cannot read this spec ({said}); its log says where, so correct the spec there") from error
 
 
 def of(app: Object, role: str) -> Object:

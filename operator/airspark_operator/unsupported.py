@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airspark_operator import conf, kinds, monitoring, pods, spec
+from airspark_operator import beside, conf, kinds, monitoring, pods, spec
 from airspark_operator.batch import COSCHEDULING, VOLCANO, YUNIKORN
 from airspark_operator.kinds import Object
 from airspark_operator.settings import Defaults
@@ -17,14 +17,20 @@ REASONS = {
     " the executor's blocks over before it ends",
     "schedulerName of driver or executor, with batchScheduler": "The batch scheduler has to place all pods, as with"
     " kubeflow's operator",
+    "monitoring.metricsProperties, monitoring.prometheus.configuration": "The file in the image wins"
+    " (`metricsPropertiesFile`, `configFile`)",
+    "monitoring.prometheus, with both expose flags false": "No pod has the exporter",
     "failureRetries, retryInterval": "kubeflow's operator does not act on them either; use `restartPolicy`",
     "batchScheduler, other than volcano, yunikorn or kube-scheduler": "It becomes the scheduler of the pods, no more",
+    "labels[queue] of driver or executor, with batchSchedulerOptions.queue": "The option is the queue of all pods, as with"
+    " kubeflow's operator",
     "batchSchedulerOptions.*": "Each scheduler knows only some of them, and without `batchScheduler` none applies",
     "secrets[].secretType, other than Generic, GCPServiceAccount or HadoopDelegationToken": "Mounted, without a variable",
     "volumes[] that no container mounts": "A volume without a mount is not attached to the pod",
     "sparkUIOptions.ingressAnnotations, sparkUIOptions.ingressTLS": "Without `spark.uiIngress.urlFormat` there is no Ingress",
     "sparkConf: what a field says too": "The field wins: `spark.metrics.conf` beside `monitoring`,"
-    " `spark.kubernetes.hadoop.configMapName` beside `hadoopConfigMap`, schedulers beside `batchScheduler`",
+    " `spark.kubernetes.hadoop.configMapName` beside `hadoopConfigMap`, schedulers beside `batchScheduler`, labels, annotations,"
+    " node selectors and variables beside those of fields and templates",
     "sparkConf: properties of the controller": "Decided by the controller: " + ", ".join(f"`{key}`" for key in conf.OWNED),
     "sparkConf: properties of Spark's submission client": ", ".join(f"`{key}`" for key in conf.SUBMISSION_ONLY),
 }
@@ -45,6 +51,7 @@ def ignored(wanted: Object, defaults: Defaults) -> list[str]:
     executor = wanted.get("executor") or {}
     found += [f"executor.{field}" for field in ("ports", "memoryLimit") if executor.get(field)]
     found += [field for field in ("failureRetries", "retryInterval") if wanted.get(field) is not None]
+    found += _monitoring(wanted.get("monitoring") or {})
     found += (
         _lifecycle(wanted, defaults)
         + _scheduling(wanted)
@@ -53,7 +60,19 @@ def ignored(wanted: Object, defaults: Defaults) -> list[str]:
         + _user_interface(wanted, defaults)
     )
     said = wanted.get("sparkConf") or {}
-    return found + [f"sparkConf.{key}" for key in (*conf.ignored(said), *_beside_fields(wanted, said))]
+    overruled = (*_beside_fields(wanted, said), *beside.ignored({"spec": wanted}, said))
+    return found + [f"sparkConf.{key}" for key in (*conf.ignored(said), *overruled)]
+
+
+def _monitoring(about: Object) -> list[str]:
+    exporter = about.get("prometheus") or {}
+    shown = about.get("exposeDriverMetrics") or about.get("exposeExecutorMetrics")
+    found = {
+        "monitoring.metricsProperties": about.get("metricsProperties") and about.get("metricsPropertiesFile"),
+        "monitoring.prometheus": exporter and not shown,
+        "monitoring.prometheus.configuration": exporter.get("configuration") and exporter.get("configFile"),
+    }
+    return [field for field, unused in found.items() if unused]
 
 
 def _lifecycle(wanted: Object, defaults: Defaults) -> list[str]:
@@ -86,6 +105,9 @@ def _scheduling(wanted: Object) -> list[str]:
     options = wanted.get("batchSchedulerOptions") or {}
     roles = [(role, spec.of({"spec": wanted}, role).get("schedulerName")) for role in (kinds.DRIVER, kinds.EXECUTOR)]
     own = [f"{role}.schedulerName" for role, name in roles if scheduler and name and name != scheduler]
+    queue = beside.queue({"spec": wanted})
+    labels = [(role, beside.texts({"spec": wanted}, role, "labels")) for role, _ in roles]
+    own += [f"{role}.labels[{key}]" for role, said in labels for key in queue if said.get(key, queue[key]) != queue[key]]
     return unknown + own + [f"batchSchedulerOptions.{field}" for field in options if field not in known]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from airspark_operator import beside, kinds, placeholders, pods, spec, syntax, volumes
 from airspark_operator import conf as properties
-from airspark_operator import kinds, placeholders, pods, spec, syntax, volumes
 from airspark_operator.kinds import Object
 
 NAMESPACE = "spark.kubernetes.namespace"
@@ -20,6 +20,8 @@ CHECKS: dict[str, Callable[[Mapping[str, str]], str | None]] = {
     ANNOTATIONS: syntax.wrong_annotations,
     VARIABLES: syntax.wrong_variables,
 }
+#: Fields and properties in which nobody fills placeholders in.
+LITERAL = ("nodeSelector", "node.selector", "serviceLabels", "service.label")
 PREFIXES = {
     kinds.DRIVER: {
         "spark.kubernetes.driver.label.": LABELS,
@@ -49,9 +51,26 @@ def problem(app: Object) -> str | None:
     Args:
         app: the SparkApplication, which the CustomResourceDefinition has accepted.
     """
-    checks: tuple[Callable[[Object, str], str | None], ...] = (_mounts, _paths, _texts, _containers)
-    found = [_namespace(app), _executors(app), *(check(app, role) for role in (kinds.DRIVER, kinds.EXECUTOR) for check in checks)]
-    return next((each for each in (*found, _names(app)) if each), None)
+    try:
+        with spec.read(app):
+            return _problem(app)
+    except spec.Invalid as invalid:
+        return str(invalid)
+
+
+def _problem(app: Object) -> str | None:
+    return next((each for each in _problems(app) if each), None)
+
+
+def _problems(app: Object) -> Iterator[str | None]:
+    """Look at one thing after another: a later check relies on what an earlier one has found to be there."""
+    yield _namespace(app)
+    yield _executors(app)
+    yield _further_labels(app)
+    for role in (kinds.DRIVER, kinds.EXECUTOR):
+        for check in (_template, _mounts, _paths, _texts, _containers):
+            yield check(app, role)
+    yield _names(app)
 
 
 def _namespace(app: Object) -> str | None:
@@ -67,6 +86,25 @@ def _of_properties(app: Object, role: str) -> list[tuple[Object, Object]]:
         return volumes.of_properties(app["spec"].get("sparkConf") or {}, role)
     except spec.Invalid:
         return []
+
+
+def _template(app: Object, role: str) -> str | None:
+    """Parts of a template that a pod's need and a template's need not have, because fields may add them."""
+    given, where = spec.template(app, role), f"{role}.template.spec"
+    lists: list[tuple[str, list[Object], tuple[str, ...]]] = [("volumes", given.get("volumes") or [], ("name",))]
+    for field in ("containers", "initContainers"):
+        entries: list[Object] = given.get(field) or []
+        # Spark's own container gets its name
+        lists += [(field, entries, ("name",))] if field == "initContainers" or len(entries) > 1 else []
+        for number, container in enumerate(entries):
+            lists.append((f"{field}[{number}].volumeMounts", container.get("volumeMounts") or [], ("name", "mountPath")))
+            lists.append((f"{field}[{number}].env", container.get("env") or [], ("name",)))
+    for field, entries, keys in lists:
+        for number, entry in enumerate(entries):
+            missing = next((key for key in keys if not entry.get(key)), None)
+            if missing and not (field == "containers" and entry is pods.spark_container(entries, role)):
+                return f"{where}.{field}[{number}] has no {missing}; add it"
+    return None
 
 
 def _mounts(app: Object, role: str) -> str | None:
@@ -106,7 +144,8 @@ def _paths(app: Object, role: str) -> str | None:
 def _texts(app: Object, role: str) -> str | None:
     """Labels, annotations and variables that the API server refuses, each with the field that has it."""
     for field, kind, entries in _fields(app, role):
-        filled = placeholders.filled(entries, EXAMPLE, "" if role == kinds.DRIVER else "1")
+        raw = field.endswith(LITERAL)
+        filled = entries if raw else placeholders.filled(entries, EXAMPLE, "" if role == kinds.DRIVER else "1")
         found = CHECKS[kind](filled)
         if found:
             return f"{field}: {found}"
@@ -138,6 +177,17 @@ def _fields(app: Object, role: str) -> Iterator[tuple[str, str, Mapping[str, str
         yield f"sparkConf: {prefix.rstrip('.')}", kind, dict.fromkeys(entries, "") if kind == VARIABLES else entries
 
 
+def _further_labels(app: Object) -> str | None:
+    """Labels of no one role: of Services for people, and the queue of a batch scheduler."""
+    wanted = app["spec"]
+    places = {"sparkUIOptions.serviceLabels": (wanted.get("sparkUIOptions") or {}).get("serviceLabels") or {}}
+    for number, options in enumerate(wanted.get("driverIngressOptions") or ()):
+        places[f"driverIngressOptions[{number}].serviceLabels"] = options.get("serviceLabels") or {}
+    places["batchSchedulerOptions.queue"] = beside.queue(app)
+    found = ((field, syntax.wrong_labels(entries)) for field, entries in places.items())
+    return next((f"{field}: {problem}" for field, problem in found if problem), None)
+
+
 def _containers(app: Object, role: str) -> str | None:
     """Containers beside Spark's: each has a name of its own."""
     own, spark = spec.of(app, role), pods.CONTAINER_NAMES[role]
@@ -159,13 +209,14 @@ def _executors(app: Object) -> str | None:
     if said.get("spark.dynamicAllocation.enabled", "").strip().lower() != "true":
         return None
     keys = ("spark.executor.instances", *(f"spark.dynamicAllocation.{word}Executors" for word in ("initial", "min", "max")))
-    numbers = {key: int(said[key]) for key in keys if said.get(key, "").strip().isdigit()}
+    numbers = {key: number for key in keys if (number := properties.whole(said.get(key, ""))) is not None}
     greatest = numbers.pop(keys[-1], None)
     if greatest is None or max(numbers.values(), default=0) <= greatest:
         return None
     key = max(numbers, key=lambda name: numbers[name])
-    field = properties.FIELDS.get(key, key)
-    return f"{field} is {numbers[key]}, above the {greatest} of dynamicAllocation.maxExecutors; lower it or raise maxExecutors"
+    # a property is named as it stands, unless a field says it
+    field, most = (properties.FIELDS[name] if name in found else f"sparkConf.{name}" for name in (key, keys[-1]))
+    return f"{field} is {numbers[key]}, above the {greatest} of {most}; lower it or raise {most.rpartition('.')[2]}"
 
 
 def _names(app: Object) -> str | None:

@@ -16,6 +16,7 @@ METRICS = "metrics-conf"
 SPARK_FILES, HADOOP_FILES = "/etc/spark/conf", "/etc/hadoop/conf"
 #: Where Spark's submission client mounts Hadoop's configuration and tokens.
 HADOOP_FILES_OF_SPARK, HADOOP_TOKENS = "/opt/hadoop/conf", "/mnt/secrets/hadoop-credentials"
+SECRETS_OF_EXECUTORS = "spark.kubernetes.executor.secrets."
 KERBEROS = "spark.kubernetes.kerberos."
 ALIKE = "{role}: two volumes have the name {name!r}; rename the one in volumes"
 #: How a volume of a property is written in a pod (MountVolumesFeatureStep): its type by the fields it may have.
@@ -43,7 +44,7 @@ def attach(pod: Object, app: Object, role: str, conf: Mapping[str, str], config_
         generated += [*_secrets_of_properties(conf), *_hadoop(app, conf)]
         said = of_properties(conf, role)
     else:
-        generated += _long_secrets_of_executors(conf)
+        generated += _moved_secrets(app, conf)
         said = []
     chosen = [*(pod.get("volumes") or []), *spec.volumes(app, role)]
     volumes = {volume["name"]: volume for volume in chosen}  # a volume of the spec replaces the template's of its name
@@ -59,7 +60,7 @@ def attach(pod: Object, app: Object, role: str, conf: Mapping[str, str], config_
         if mounts.setdefault(_path(mount), mount)["name"] != mount["name"]:
             raise spec.Invalid(f"{role}: the path {mount['mountPath']} is mounted twice; use another path in volumeMounts")
     if role == kinds.EXECUTOR:  # Spark adds these to the template
-        for volume, _ in of_properties(conf, role):
+        for volume, _ in [*of_properties(conf, role), *left_secrets(app, conf)]:
             if volume["name"] in volumes:
                 raise spec.Invalid(ALIKE.format(role=role, name=volume["name"]))
     if volumes:
@@ -118,19 +119,27 @@ def _secrets_of_properties(conf: Mapping[str, str]) -> list[tuple[Object, str]]:
     return [_secret(name, path) for name, path in properties.prefixed(conf, "spark.kubernetes.driver.secrets.").items()]
 
 
-def long_secrets_of_executors(conf: Mapping[str, str]) -> dict[str, str]:
-    """Return Secrets that properties mount into executors and whose volume Spark would name as no volume may be named.
+def moved_secrets(app: Object, conf: Mapping[str, str]) -> dict[str, str]:
+    """Return Secrets that properties mount into executors and that Spark cannot mount, by the property: their paths.
 
-    The executors' template has them, so the properties must not reach Spark: paths by the property.
+    Spark would name the volume as no volume may be named, or as the one that the same Secret in `executor.secrets` has. The
+    executors' template has them instead, so the properties must not reach Spark.
     """
-    prefix = "spark.kubernetes.executor.secrets."
-    said = properties.prefixed(conf, prefix)
-    return {prefix + name: path for name, path in said.items() if names.volume_name(name, "-volume") != f"{name}-volume"}
+    own = {secret["name"] for secret in spec.of(app, kinds.EXECUTOR).get("secrets") or ()}
+    said = properties.prefixed(conf, SECRETS_OF_EXECUTORS)
+    moved = (name for name in said if name in own or names.volume_name(name, "-volume") != f"{name}-volume")
+    return {SECRETS_OF_EXECUTORS + name: said[name] for name in moved}
 
 
-def _long_secrets_of_executors(conf: Mapping[str, str]) -> list[tuple[Object, str]]:
-    prefix = "spark.kubernetes.executor.secrets."
-    return [_secret(key.removeprefix(prefix), path) for key, path in long_secrets_of_executors(conf).items()]
+def _moved_secrets(app: Object, conf: Mapping[str, str]) -> list[tuple[Object, str]]:
+    return [_secret(key.removeprefix(SECRETS_OF_EXECUTORS), path) for key, path in moved_secrets(app, conf).items()]
+
+
+def left_secrets(app: Object, conf: Mapping[str, str]) -> list[tuple[Object, str]]:
+    """Return Secrets that Spark itself mounts into executors (MountSecretsFeatureStep)."""
+    moved = moved_secrets(app, conf)
+    said = properties.prefixed(conf, SECRETS_OF_EXECUTORS)
+    return [_secret(name, path) for name, path in said.items() if SECRETS_OF_EXECUTORS + name not in moved]
 
 
 def _hadoop(app: Object, conf: Mapping[str, str]) -> list[tuple[Object, str]]:

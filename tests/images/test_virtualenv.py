@@ -43,7 +43,7 @@ def in_task_pod(script: str, *arguments: str, user: str = ANY_UID, seconds: floa
     return done.stdout.splitlines()
 
 
-@pytest.fixture(scope="module", params=[ANY_UID, pytest.param("50000:0", marks=pytest.mark.long)])
+@pytest.fixture(scope="module", params=["50000:0", ANY_UID])
 def runs(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
     """What became of every case of virtualenv_runs, as the image's own user and as any other."""
     found: dict[str, dict[str, Any]] = json.loads(in_task_pod("virtualenv_runs.py", user=request.param)[-1])

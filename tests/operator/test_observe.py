@@ -310,3 +310,23 @@ def should_give_executors_a_last_state_if_their_driver_has_ended() -> None:
     status: Object = {"executorState": {"a": "RUNNING", "b": "COMPLETED", "c": "FAILED"}}
     executors.settle(status, "UNKNOWN")
     assert status["executorState"] == {"a": "UNKNOWN", "b": "COMPLETED", "c": "FAILED"}
+
+
+GONE = "PodGC: node no longer exists"
+
+
+@pytest.mark.parametrize("role", ["driver", "executor"])
+def should_say_why_kubernetes_ended_a_pod_that_says_nothing_itself(role: str) -> None:
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC", "message": GONE}
+    seen = observe.view(pod(role, phase="Failed", conditions=[condition]))
+    assert (seen.state, seen.reason) == ("FAILED", "DeletionByPodGC")
+    assert seen.message == f"The {role}'s pod was ended (DeletionByPodGC): {GONE}"
+    own = observe.view(pod(role, phase="Failed", conditions=[condition], reason="Evicted", message="low on memory"))
+    assert own.message == f"The {role}'s pod was ended (Evicted): low on memory", "what the pod says itself goes first"
+
+
+@pytest.mark.parametrize("role", ["driver", "executor"])
+def should_not_blame_memory_for_a_container_that_nobody_saw_end(role: str) -> None:
+    seen = observe.view(pod(role, phase="Failed", containerStatuses=[ended(137, role, reason="ContainerStatusUnknown")]))
+    assert (seen.state, seen.reason) == ("FAILED", "ContainerStatusUnknown")
+    assert "its node restarted" in seen.message and "memory" not in seen.message

@@ -281,11 +281,21 @@ def should_ask_for_room_for_driver_and_executors(scheduler: str) -> None:
             {"cpu": "4", "memory": f"{4 * 1433}Mi", "nvidia.com/gpu": "3"},
         ),
         (
-            {"executor": {"sidecars": [{"name": "s", "resources": {"requests": {"cpu": "250m"}, "limits": {"memory": "1Gi"}}}]}},
+            {
+                "executor": {
+                    "sidecars": [
+                        {"name": "s", "image": "s", "resources": {"requests": {"cpu": "250m"}, "limits": {"memory": "1Gi"}}}
+                    ]
+                }
+            },
             {"cpu": "2250m", "memory": f"{2 * 1433 + 1024}Mi"},
         ),
         (
-            {"driver": {"initContainers": [{"name": "i", "resources": {"requests": {"cpu": "3", "memory": "100Mi"}}}]}},
+            {
+                "driver": {
+                    "initContainers": [{"name": "i", "image": "i", "resources": {"requests": {"cpu": "3", "memory": "100Mi"}}}]
+                }
+            },
             {"cpu": "4", "memory": f"{2 * 1433}Mi"},
         ),
         (
@@ -552,7 +562,7 @@ def should_let_a_mount_replace_the_templates_at_its_path(role: str) -> None:
                 "dynamicAllocation": {"enabled": True, "maxExecutors": 3},
                 "sparkConf": {"spark.dynamicAllocation.initialExecutors": "5"},
             },
-            "dynamicAllocation.initialExecutors is 5, above the 3 of",
+            "sparkConf.spark.dynamicAllocation.initialExecutors is 5, above the 3 of dynamicAllocation.maxExecutors; lower it",
         ),
         ({"dynamicAllocation": {"enabled": True, "initialExecutors": 3, "maxExecutors": 3}}, None),
         ({"dynamicAllocation": {"enabled": False, "maxExecutors": 3}, "executor": {"instances": 5}}, None),

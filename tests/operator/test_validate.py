@@ -84,6 +84,16 @@ def should_keep_the_names_of_the_controllers_own_volumes() -> None:
             {"driver": {"secrets": [{"name": "k", "path": "/k", "secretType": "KerberosKeytab"}]}},
             ["driver.secrets[k].secretType"],
         ),
+        (
+            {"monitoring": {"exposeDriverMetrics": True, "metricsProperties": "a", "metricsPropertiesFile": "/a"}},
+            ["monitoring.metricsProperties"],
+        ),
+        ({"monitoring": {"prometheus": {"jmxExporterJar": "/x.jar"}}}, ["monitoring.prometheus"]),
+        (
+            {"monitoring": {"exposeDriverMetrics": True, "prometheus": {"configuration": "a", "configFile": "/a"}}},
+            ["monitoring.prometheus.configuration"],
+        ),
+        ({"monitoring": {"exposeDriverMetrics": True, "metricsPropertiesFile": "/a", "prometheus": {"configFile": "/a"}}}, []),
         ({"volumes": [{"name": "unused", "emptyDir": {}}]}, ["volumes[unused]"]),
         ({"sparkConf": {"spark.driver.host": "h"}}, ["sparkConf.spark.driver.host"]),
         ({"sparkConf": {"spark.kubernetes.driver.podTemplateFile": "/t"}}, ["sparkConf.spark.kubernetes.driver.podTemplateFile"]),

@@ -49,7 +49,8 @@ STRICTER = (
         r"(driver|executor)\.core(Request|Limit) ",
     ),
     (
-        "`memory`, `memoryOverhead`, `memoryLimit`, `memoryOverheadFactor`: what Spark cannot read, such as `1.5g`",
+        "`memory`, `memoryOverhead`, `memoryLimit`, `memoryOverheadFactor`: what Spark cannot read, such as `1.5g`; a factor "
+        "above 1000",
         "Spark's driver would end with a stack trace",
         r"((driver|executor)\.memory(Overhead|Limit)?|memoryOverheadFactor) ",
     ),
@@ -80,7 +81,24 @@ STRICTER = (
         "",
     ),
     (
-        "two mounts at one path, also of `sparkConf`; two volumes of one name, of which one comes from elsewhere",
+        "a volume, container, variable or mount of a template without its name, a mount without its path, a container without "
+        "an image; names of volumes, containers and the driver's ports that are not valid, or there twice",
+        "The driver would be refused, and executors would never come",
+        "",
+    ),
+    (
+        "`{{APP_ID}}` and `{{EXECUTOR_ID}}` in node selectors and in labels of Services",
+        "Spark fills them in on pods only",
+        "",
+    ),
+    (
+        "an address of an Ingress without a DNS name, or with a placeholder that is not known",
+        "The Ingress would be refused, or lead nowhere",
+        "",
+    ),
+    (
+        "two mounts at one path, also of `sparkConf`, templates and Spark itself; two volumes of one name, of which one comes "
+        "from elsewhere",
         "The driver would be refused, and executors would never come",
         "",
     ),
