@@ -162,7 +162,60 @@ def test_should_need_no_helm(tmp_path: Path, capsys: pytest.CaptureFixture[str],
 
 def test_should_say_what_is_missing_if_there_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "FILE is missing" in run(capsys, "")[2]
-    assert "does not exist" in run(capsys, str(tmp_path / "none.yaml"))[2]
+    said = run(capsys, str(tmp_path / "none.yaml"))[2]
+    assert "does not exist" in said and "make import-values FILE=" in said and "make up" not in said
+
+
+def test_should_end_with_a_code_if_it_dropped_a_key_that_no_chart_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    origin, out = tmp_path / "official.yaml", tmp_path / "mine.yaml"
+    origin.write_text("executor: KubernetesExecutor\nschedulr: {replicas: 2}\nscheduler: {replica: 2}\n")
+    code, _, errors = run(capsys, str(origin), "--out", str(out))
+    assert code == 1 and out.is_file()
+    assert f"2 keys are not in {out}, because no chart has them: " in errors.replace("\n", " ")
+    assert "schedulr" in errors and "scheduler.replica" in errors
+
+
+def test_should_make_secrets_of_variables_of_extra_env_and_of_components() -> None:
+    done = imported(
+        {
+            "extraEnv": f"- {{name: AIRFLOW_CONN_X, value: 'http://u:{PASSWORD}@h'}}\n- {{name: TZ, value: Asia/Seoul}}\n",
+            "scheduler": {
+                "env": [{"name": "API_TOKEN", "value": PASSWORD}, {"name": "PROXY", "value": f"http://u:{PASSWORD}@p"}]
+            },
+            "workers": {"env": [{"name": "MODE", "value": "a"}, {"name": "ADDRESS", "value": "http://u:$(PW)@h"}]},
+        }
+    )
+    values = done.values["airflow"]
+    assert PASSWORD not in json.dumps(values)
+    assert yaml.safe_load(values["extraEnv"]) == [{"name": "TZ", "value": "Asia/Seoul"}]
+    assert [item["envName"] for item in values["secret"]] == ["AIRFLOW_CONN_X"]
+    names = [item["valueFrom"]["secretKeyRef"]["key"] for item in values["scheduler"]["env"]]
+    assert names == ["API_TOKEN", "PROXY"] and "valueFrom" not in values["workers"]["env"][1]
+    assert {path: what for path, (what, _) in rows(done).items() if what == SECRET} == {
+        "extraEnv[0]": SECRET,
+        "scheduler.env[0]": SECRET,
+        "scheduler.env[1]": SECRET,
+    }
+    assert sum(PASSWORD in content for secret in done.secrets for content in secret.data.values()) == 3
+
+
+def test_should_make_a_secret_of_a_password_within_an_option() -> None:
+    backend = json.dumps({"url": "https://vault", "token": PASSWORD})
+    done = imported(
+        {"config": {"secrets": {"backend_kwargs": backend, "backend": "x.Y"}, "sentry": {"dsn": f"https://a:{PASSWORD}@s"}}}
+    )
+    values = done.values["airflow"]
+    assert PASSWORD not in json.dumps(values) and values["config"] == {"secrets": {"backend": "x.Y"}}
+    assert [item["envName"] for item in values["secret"]] == ["AIRFLOW__SECRETS__BACKEND_KWARGS", "AIRFLOW__SENTRY__DSN"]
+    plain = json.dumps({"connections_prefix": "airflow/connections", "url": "https://vault"})
+    kept = imported({"config": {"secrets": {"backend_kwargs": plain}}}).values["airflow"]
+    assert kept["config"]["secrets"]["backend_kwargs"] == plain and "secret" not in kept
+
+
+@pytest.mark.parametrize("value", [[PASSWORD], {"a": PASSWORD}])
+def test_should_refuse_a_key_that_is_not_a_text(value: Any) -> None:
+    with pytest.raises(Failure, match="webserverSecretKey is a (list|map) where the official chart has a text"):
+        imported({"webserverSecretKey": value})
 
 
 def test_should_name_what_is_left_to_decide_and_end_with_a_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

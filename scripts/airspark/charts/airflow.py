@@ -288,7 +288,7 @@ class AirflowValues(Values):
     migrateDatabaseJob: MigrateDatabaseJob
     createUserJob: CreateUserJob
     connections: dict[str, Connection | None]
-    variables: dict[str, Variable | str | FromSecret | None]
+    variables: dict[str, Variable | str | float | bool | FromSecret | None]
     pools: dict[str, Pool | None]
     roles: dict[str, list[Permission] | None]
     users: dict[str, User | None]

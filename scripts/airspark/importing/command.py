@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from airspark import tools
@@ -14,6 +15,7 @@ from airspark.project import Failure, kubeconfig
 from airspark.values import check
 from airspark.values.reading import read
 
+MISSPELT = re.compile(r"did you mean|has no such key")
 EXAMPLE = "for example: make import-values FILE=official.yaml OUT=my-values.yaml"
 
 
@@ -26,7 +28,8 @@ def run(file: str, out: Path, force: bool) -> int:
         force: whether what is there may be replaced.
 
     Returns:
-        The exit code: 1 if the charts still refuse something, which only the user can decide.
+        The exit code: 1 if the charts still refuse something, which only the user can decide, or if keys were dropped
+        that no chart has.
 
     Raises:
         Failure: if the file cannot be read or translated, or something stands in the way of the result.
@@ -34,7 +37,7 @@ def run(file: str, out: Path, force: bool) -> int:
     if not file:
         raise Failure("FILE is missing", EXAMPLE)
     origin = Path(file)
-    imported = translate(read(origin), file)
+    imported = translate(read(origin, EXAMPLE), file)
     helm = tools.locate("helm")
     left = check.problems({str(out): imported.values}, helm)
     templates = ("its template does not work", "a template of the values does not work")
@@ -56,6 +59,11 @@ def run(file: str, out: Path, force: bool) -> int:
         say(f"{len(left)} left for you to decide:")
         for line in left:
             say(f"  {line}")
+        return 1
+    dropped = [row for row in imported.rows if row.what == DROPPED and MISSPELT.search(row.note)]
+    if dropped:
+        say(f"{len(dropped)} keys are not in {out}, because no chart has them: {', '.join(row.key for row in dropped)}")
+        say(f"Correct them in {file} and call it again, or go on without them: make up VALUES={out}")
         return 1
     if not helm:
         say("Helm is not here, so the charts have not looked at the result yet; `make up` has them do it first.")

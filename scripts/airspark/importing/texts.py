@@ -8,8 +8,11 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+import yaml
+
 from airspark.importing.work import DROPPED, SECRET, NewSecret, Work
 from airspark.project import Failure
+from airspark.values.reading import kind
 
 KEYS = {
     "fernetKey": ("imported-fernet-key", "fernet-key", "fernetKeySecretName"),
@@ -24,15 +27,24 @@ KEYS = {
 }
 OPTION = re.compile(r"(password|passwd|secret_key|token|access_key|client_secret|_secret)$")
 NAME = re.compile(r"^AIRFLOW_CONN_|PASSWORD|PASSWD|SECRET(?!_NAME)|TOKEN|(?<!PUBLIC)_KEY$|SQL_ALCHEMY_CONN$")
+#: A password in a URL, and in the JSON of an option such as `backend_kwargs`.
+WITHIN = re.compile(r"://[^/@:\s]*:[^/@\s$]+@|\"[^\"]*(password|passwd|token|secret|api_key|access_key)[^\"]*\"\s*:\s*\"[^\"]+\"")
+COMPONENTS = ("apiServer", "dagProcessor", "scheduler", "triggerer", "workers", "workers.kubernetes")
 #: The official chart's own defaults, which everybody knows.
 KNOWN = ("admin", "postgres")
 NEW_DATABASE = "the chart's PostgreSQL is a new one, whose password the bootstrap Job makes"
 
 
 def keys(work: Work) -> None:
-    """Make a Secret of every password and key that stands in the values."""
+    """Make a Secret of every password and key that stands in the values.
+
+    Raises:
+        Failure: if a key is a map or a list.
+    """
     for path, (name, key, refer) in KEYS.items():
         text = work.get(path)
+        if isinstance(text, dict | list) and text:
+            raise Failure(f"{path} is {kind(text)} where the official chart has a text", f"correct `{path}`, then call it again")
         if not text:
             work.take(path)
         elif work.get(refer):
@@ -129,12 +141,17 @@ def environment(work: Work) -> None:
     found: dict[str, tuple[str, str]] = {}
     for section, entries in (work.get("config") or {}).items():
         for option, value in (entries if isinstance(entries, dict) else {}).items():
-            if OPTION.search(option) and isinstance(value, str) and value and "{{" not in value:
+            if isinstance(value, str) and value and "{{" not in value and (OPTION.search(option) or WITHIN.search(value)):
                 found[f"config.{section}.{option}"] = (f"AIRFLOW__{section}__{option}".upper(), value)
     env = work.get("env") or []
     for number, item in enumerate(env):
-        if isinstance(item, dict) and item.get("value") and NAME.search(str(item.get("name", ""))):
+        if _secret(item):
             found[f"env[{number}]"] = (str(item["name"]), str(item["value"]))
+    extra = _listed(work.get("extraEnv"))
+    for number, item in enumerate(extra):
+        if _secret(item):
+            found[f"extraEnv[{number}]"] = (str(item["name"]), str(item["value"]))
+    components(work)
     if not found:
         return
     name = "imported-environment"
@@ -149,8 +166,45 @@ def environment(work: Work) -> None:
         work.take("env")
         if rest:
             work.values["env"] = rest
+    if any(path.startswith("extraEnv[") for path in found):
+        others = [item for number, item in enumerate(extra) if f"extraEnv[{number}]" not in found]
+        work.take("extraEnv")
+        if others:
+            work.values["extraEnv"] = yaml.safe_dump(others, sort_keys=False, allow_unicode=True)
     work.put("secret", listed)
     work.secrets.append(NewSecret(name, dict(found.values()), ", ".join(found)))
+
+
+def components(work: Work) -> None:
+    """Take secrets among the variables of one component out of a Secret, where they stand."""
+    for component in COMPONENTS:
+        data: dict[str, str] = {}
+        name = f"imported-{component.replace('.', '-').lower()}-environment"
+        for number, item in enumerate(work.get(f"{component}.env") or []):
+            if _secret(item):
+                variable = str(item["name"])
+                data[variable] = str(item.pop("value"))
+                item["valueFrom"] = {"secretKeyRef": {"name": name, "key": variable}}
+                work.say(f"{component}.env[{number}]", SECRET, f"{name}, named by its `valueFrom`")
+        if data:
+            work.made.add(f"{component}.env")
+            work.secrets.append(NewSecret(name, data, f"{component}.env"))
+
+
+def _secret(item: Any) -> bool:
+    """Whether an entry of a list of variables holds a password or a key as a text."""
+    value = str(item.get("value") or "") if isinstance(item, dict) else ""
+    named = bool(value) and bool(NAME.search(str(item.get("name", ""))) or WITHIN.search(value))
+    return named and "$(" not in value and "{{" not in value
+
+
+def _listed(text: Any) -> list[Any]:
+    """Return the entries of a YAML list in a text, and none where templates make it another list."""
+    try:
+        items = yaml.safe_load(text) if isinstance(text, str) else None
+    except yaml.YAMLError:
+        return []
+    return items if isinstance(items, list) else []
 
 
 def brokers(work: Work) -> None:

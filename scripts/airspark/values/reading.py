@@ -79,11 +79,12 @@ def _yaml_hint(problem: yaml.MarkedYAMLError) -> str:
     return "look at the indentation, and quote a text that begins with {{, %, @ or *"
 
 
-def read(path: Path) -> Values:
+def read(path: Path, example: str = "for example: make up VALUES=my-values.yaml") -> Values:
     """Return what a values file says.
 
     Args:
         path: the file.
+        example: the command to call instead, if there is no such file.
 
     Raises:
         Failure: if it is missing or not one YAML map.
@@ -92,7 +93,7 @@ def read(path: Path) -> Values:
         what = "is a folder" if path.is_dir() else "does not exist"
         near = [other.name for other in sorted(path.parent.glob("*.y*ml"))] if path.parent.is_dir() else []
         there = f"; YAML files there: {', '.join(near[:8])}" if near else ""
-        raise Failure(f"the values file {path} {what}{there}", "for example: make up VALUES=my-values.yaml")
+        raise Failure(f"the values file {path} {what}{there}", example)
     try:
         return parse(path.read_text(), str(path))
     except UnicodeDecodeError as problem:

@@ -37,7 +37,7 @@ The bootstrap Job.
 {{- range $key, $variable := .Values.variables }}
 {{- if not (kindIs "invalid" $variable) }}
 {{- $whole := and (kindIs "map" $variable) (not (hasKey (kindIs "map" $variable | ternary $variable dict) "valueFrom")) }}
-{{- $_ := set $variables $key ($whole | ternary $variable (dict "value" $variable)) }}
+{{- $_ := set $variables $key ($whole | ternary $variable (dict "value" (kindIs "map" $variable | ternary $variable (include "common.text" $variable)))) }}
 {{- end }}
 {{- end }}
 {{- $given := dict "connections" .Values.connections "pools" .Values.pools "roles" .Values.roles -}}

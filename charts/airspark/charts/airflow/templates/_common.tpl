@@ -10,7 +10,29 @@ What every chart needs. Each chart holds the same copy of this file, and a test 
   common.container   merges the lists of a container, which it changes                            (container)
   common.volumes     names the chart's own volumes of a pod, which it changes                     (pod)
   common.pod         the spec of a pod, merged, as YAML                                           (text of the spec)
+  common.defaults    refuses empty keys whose default is a map, fills in {} and [] where that is the default    (root)
 */}}
+
+{{- /* An empty key removes a default: where that is a map with something in it, nothing could stand for it. Helm has dropped such
+       keys before the schema is asked. */}}
+{{- define "common.defaults" -}}
+{{- $root := . -}}
+{{- $defaults := .Files.Get "files/defaults.yaml" | fromYaml -}}
+{{- $removed := list -}}
+{{- range $path := concat $defaults.filled $defaults.maps $defaults.lists }}
+{{- $above := $root.Values }}
+{{- $names := splitList "." $path }}
+{{- range initial $names }}{{ if kindIs "map" $above }}{{ $above = get $above . }}{{ end }}{{ end }}
+{{- if and (kindIs "map" $above) (kindIs "invalid" (index (kindIs "map" $above | ternary $above dict) (last $names))) }}
+{{- if has $path $defaults.filled }}
+{{- $removed = append $removed (printf "%s: the key is empty, which removes its defaults; remove the key, or write {} after it" $path) }}
+{{- else }}
+{{- $_ := set $above (last $names) (has $path $defaults.maps | ternary dict list) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with $removed }}{{ fail (printf "\n\n%s\n" (join "\n" .)) }}{{ end -}}
+{{- end -}}
 
 {{- define "common.text" -}}
 {{- if kindIs "string" . }}{{ . }}{{ else if not (kindIs "invalid" .) }}{{ toJson . }}{{ end -}}
@@ -134,7 +156,7 @@ What every chart needs. Each chart holds the same copy of this file, and a test 
 {{- $_ := set $pod (first $merge) (include "common.merge" (dict "items" . "by" (rest $merge)) | fromJsonArray) }}
 {{- end }}
 {{- end }}
-{{- with $pod.nodeSelector }}{{ $_ := set $pod "nodeSelector" (include "common.map" (list . dict) | fromYaml) }}{{ end -}}
+{{- range $key, $value := $pod.nodeSelector }}{{ $_ := set $pod.nodeSelector $key (include "common.text" $value) }}{{ end -}}
 {{- include "common.volumes" $pod }}
 {{- range concat ($pod.initContainers | default list) ($pod.containers | default list) }}{{ include "common.container" . }}{{ end }}
 {{- toYaml $pod -}}

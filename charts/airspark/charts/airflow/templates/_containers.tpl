@@ -56,6 +56,14 @@ lifecycle:
 
 {{- define "airflow.initContainers" -}}
 {{- $wait := .values.waitForMigrations -}}
+{{- $sidecars := list }}{{ $others := list }}
+{{- range .values.extraInitContainers }}
+{{- if eq (toString .restartPolicy) "Always" }}{{ $sidecars = append $sidecars . }}{{ else }}{{ $others = append $others . }}{{ end }}
+{{- end }}
+{{- /* A proxy to the database runs before anything waits for it. */}}
+{{- with $sidecars }}
+{{ include "common.yaml" (list . $.root) }}
+{{- end }}
 {{- if $wait.enabled }}
 - name: wait-for-airflow-migrations
   image: {{ include "airflow.image" .root }}
@@ -81,7 +89,7 @@ lifecycle:
       mountPath: /tmp
     {{- include "airflow.certificateMount" .root | nindent 4 }}
 {{- end }}
-{{- with .values.extraInitContainers }}
+{{- with $others }}
 {{ include "common.yaml" (list . $.root) }}
 {{- end }}
 {{- end -}}

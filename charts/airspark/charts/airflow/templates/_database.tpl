@@ -29,7 +29,7 @@ The metadata database.
 {{- with .Values.data.metadataConnection.caSecretName }}
 - name: chart/database-ca
   secret:
-    secretName: {{ . }}
+    secretName: {{ tpl . $ }}
     items: [{key: ca.crt, path: ca.crt}]
 {{- end }}
 {{- end -}}

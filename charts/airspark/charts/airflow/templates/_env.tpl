@@ -18,7 +18,7 @@ Environment of containers.
 {{- range $name := list "elasticsearch" "opensearch" }}
 {{- $index := get $.Values $name }}
 {{- if and $index.enabled $index.secretName }}
-{{- $_ := set $all $name (list (printf "AIRFLOW__%s__HOST" (upper $name)) $index.secretName "connection") }}
+{{- $_ := set $all $name (list (printf "AIRFLOW__%s__HOST" (upper $name)) (tpl $index.secretName $) "connection") }}
 {{- end }}
 {{- end }}
 {{- range $name, $secret := $all }}
@@ -31,7 +31,7 @@ Environment of containers.
 {{- $_ := set $all "jwt" (list "AIRSPARK_JWT_KEYS" (include "airflow.secretName.jwtKeys" .) "jwks.json") }}
 {{- end }}
 {{- if eq (include "airflow.auth" .) "oidc" }}
-{{- $_ := set $all "oidc" (list "AIRSPARK_OIDC_CLIENT_SECRET" .Values.auth.oidc.clientSecretName "client-secret") }}
+{{- $_ := set $all "oidc" (list "AIRSPARK_OIDC_CLIENT_SECRET" (tpl (default "" .Values.auth.oidc.clientSecretName) .) "client-secret") }}
 {{- end }}
 {{- toJson $all -}}
 {{- end -}}
@@ -40,7 +40,7 @@ Environment of containers.
 {{- define "airflow.userEnv" -}}
 {{- $env := .root.Values.env -}}
 {{- range .root.Values.secret }}
-{{- $env = append $env (dict "name" .envName "valueFrom" (dict "secretKeyRef" (dict "name" .secretName "key" .secretKey))) }}
+{{- $env = append $env (dict "name" .envName "valueFrom" (dict "secretKeyRef" (dict "name" (tpl .secretName $.root) "key" .secretKey))) }}
 {{- end }}
 {{- $extra := tpl (default "" .root.Values.extraEnv) .root | fromYamlArray -}}
 {{- range $extra }}

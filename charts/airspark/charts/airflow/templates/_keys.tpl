@@ -7,6 +7,8 @@ are off here stand in files/keys.yaml, which `make generate` writes.
   airflow.keys.unknown     keys at the top that the chart does not know, as a list       validate, notes
   airflow.keys.read        whether a template of the values reads a key                  (dict root, key)
   airflow.keys.missing     how many characters a word differs by from another            (dict word, other)
+  airflow.keys.closest     the known word that differs least, or nothing                 (dict word, known)
+  airflow.keys.sections    sections of `config` that look misspelt, a sentence a line    notes
   airflow.keys.misspelt    why an unknown key is refused, or nothing                     (dict root, key) validate
   airflow.keys.off         settings of a part that is off here and on there, as lines    notes
   airflow.keys.ignored     all that is accepted and without effect, as lines             notes
@@ -59,7 +61,7 @@ are off here stand in files/keys.yaml, which `make generate` writes.
 
 {{- define "airflow.keys.missing" -}}
 {{- $word := .word | lower | replace "-" "" | replace "_" "" -}}
-{{- $other := lower .other -}}
+{{- $other := .other | lower | replace "_" "" -}}
 {{- $short := min (len $word) (len $other) | int -}}
 {{- $head := 0 }}{{ $tail := 0 }}
 {{- range $index := until $short }}
@@ -77,12 +79,29 @@ are off here stand in files/keys.yaml, which `make generate` writes.
 {{- $missing }}
 {{- end -}}
 
-{{- define "airflow.keys.misspelt" -}}
+{{- define "airflow.keys.closest" -}}
 {{- $best := 3 }}{{ $closest := "" }}
-{{- range (.root.Files.Get "files/keys.yaml" | fromYaml).known }}
-{{- $missing := include "airflow.keys.missing" (dict "word" $.key "other" .) | int }}
+{{- range .known }}
+{{- $missing := include "airflow.keys.missing" (dict "word" $.word "other" .) | int }}
 {{- if and (lt $missing $best) (le $missing (lt (len .) 6 | ternary 1 2)) }}{{ $best = $missing }}{{ $closest = . }}{{ end }}
 {{- end }}
+{{- $closest }}
+{{- end -}}
+
+{{- /* Sections of one's own are taken, so this is a note. */}}
+{{- define "airflow.keys.sections" -}}
+{{- $known := (.Files.Get "files/keys.yaml" | fromYaml).sections -}}
+{{- range $section, $_ := .Values.config }}
+{{- if not (has $section $known) }}
+{{- with include "airflow.keys.closest" (dict "word" $section "known" $known) }}
+config.{{ $section }}: Airflow has no section of that name and ignores it; did you mean `{{ . }}`?
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "airflow.keys.misspelt" -}}
+{{- $closest := include "airflow.keys.closest" (dict "word" .key "known" (.root.Files.Get "files/keys.yaml" | fromYaml).known) }}
 {{- if has .key (list "airflow" "spark" "sparkOperator") -}}
 {{ .key }}: this key is of the chart that holds this one; install charts/airspark, or leave out this level
 {{- else if and $closest (not (include "airflow.keys.read" .)) -}}
@@ -111,6 +130,12 @@ are off here stand in files/keys.yaml, which `make generate` writes.
 {{- $unread := list }}
 {{- range include "airflow.keys.unknown" . | fromJsonArray }}
 {{- if not (include "airflow.keys.read" (dict "root" $ "key" .)) }}{{ $unread = append $unread . }}{{ end }}
+{{- end }}
+{{- if and (default dict .Values.ingress.statsd).enabled (not .Values.statsd.enabled) }}
+{{- $said = append $said "ingress.statsd: there is no statsd exporter that it could lead to; set `statsd.enabled`" }}
+{{- end }}
+{{- if and (default dict .Values.ingress.pgbouncer).enabled (not (include "airflow.pgbouncer.exports" .)) }}
+{{- $said = append $said "ingress.pgbouncer: it leads to the exporter of PgBouncer's metrics, which is off; set `pgbouncer.enabled` and `images.pgbouncerExporter`" }}
 {{- end }}
 {{- with $unread }}{{ $said = append $said (printf "%s: neither this chart nor a template of the values reads it" (join ", " .)) }}{{ end }}
 {{- toJson $said }}

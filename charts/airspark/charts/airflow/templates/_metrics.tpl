@@ -49,7 +49,7 @@ the switch on, every task reads a table of names at its start, 0.03 s (2026-11-2
 {{- $env = append $env (dict "name" "OTEL_TRACES_EXPORTER" "value" ($grpc | ternary "otlp_proto_grpc" "otlp_proto_http")) }}
 {{- end }}
 {{- with $otel.headersSecretName }}
-{{- $env = append $env (dict "name" "OTEL_EXPORTER_OTLP_HEADERS" "valueFrom" (dict "secretKeyRef" (dict "name" . "key" "headers"))) }}
+{{- $env = append $env (dict "name" "OTEL_EXPORTER_OTLP_HEADERS" "valueFrom" (dict "secretKeyRef" (dict "name" (tpl . $.root) "key" "headers"))) }}
 {{- end }}
 {{- $env = concat $env (default list $otel.env) }}
 {{- end }}

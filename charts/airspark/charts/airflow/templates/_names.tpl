@@ -49,35 +49,35 @@ release: {{ .root.Release.Name }}
 {{- end -}}
 
 {{- define "airflow.serviceAccountName" -}}
-{{- default (printf "%s-airflow-%s" (include "airflow.fullname" .root) .component) (default dict .values.serviceAccount).name -}}
+{{- default (printf "%s-airflow-%s" (include "airflow.fullname" .root) .component) (tpl (default "" (default dict .values.serviceAccount).name) .root) -}}
 {{- end -}}
 
 {{- define "airflow.secretName.metadata" -}}
-{{- default (printf "%s-metadata" (include "airflow.fullname" .)) .Values.data.metadataSecretName -}}
+{{- default (printf "%s-metadata" (include "airflow.fullname" .)) (tpl (default "" .Values.data.metadataSecretName) .) -}}
 {{- end -}}
 {{- define "airflow.secretKey.metadata" -}}
 {{- .Values.data.metadataSecretName | empty | ternary "connection" (default "connection" .Values.data.metadataSecretKey) -}}
 {{- end -}}
 {{- define "airflow.secretName.fernet" -}}
-{{- default (printf "%s-fernet-key" (include "airflow.fullname" .)) .Values.fernetKeySecretName -}}
+{{- default (printf "%s-fernet-key" (include "airflow.fullname" .)) (tpl (default "" .Values.fernetKeySecretName) .) -}}
 {{- end -}}
 {{- define "airflow.secretName.jwt" -}}
-{{- default (printf "%s-jwt-secret" (include "airflow.fullname" .)) .Values.jwtSecretName -}}
+{{- default (printf "%s-jwt-secret" (include "airflow.fullname" .)) (tpl (default "" .Values.jwtSecretName) .) -}}
 {{- end -}}
 {{- define "airflow.secretName.jwtKeys" -}}
-{{- default (printf "%s-jwt-keys" (include "airflow.fullname" .)) .Values.jwtKeyPair.secretName -}}
+{{- default (printf "%s-jwt-keys" (include "airflow.fullname" .)) (tpl (default "" .Values.jwtKeyPair.secretName) .) -}}
 {{- end -}}
 {{- define "airflow.secretName.api" -}}
-{{- default (printf "%s-api-secret-key" (include "airflow.fullname" .)) .Values.apiSecretKeySecretName -}}
+{{- default (printf "%s-api-secret-key" (include "airflow.fullname" .)) (tpl (default "" .Values.apiSecretKeySecretName) .) -}}
 {{- end -}}
 {{- define "airflow.secretName.postgresql" -}}
-{{- default (printf "%s-postgresql" (include "airflow.fullname" .)) .Values.postgresql.auth.existingSecret -}}
+{{- default (printf "%s-postgresql" (include "airflow.fullname" .)) (tpl (default "" .Values.postgresql.auth.existingSecret) .) -}}
 {{- end -}}
 {{- define "airflow.secretName.databasePassword" -}}
-{{- default (include "airflow.secretName.postgresql" .) .Values.data.metadataConnection.passwordSecretName -}}
+{{- default (include "airflow.secretName.postgresql" .) (tpl (default "" .Values.data.metadataConnection.passwordSecretName) .) -}}
 {{- end -}}
 {{- define "airflow.secretName.admin" -}}
-{{- default (printf "%s-admin" (include "airflow.fullname" .)) .Values.createUserJob.existingSecret -}}
+{{- default (printf "%s-admin" (include "airflow.fullname" .)) (tpl (default "" .Values.createUserJob.existingSecret) .) -}}
 {{- end -}}
 {{- define "airflow.secretName.pgbouncer" -}}
 {{- default (printf "%s-pgbouncer-config" (include "airflow.fullname" .)) (tpl .Values.pgbouncer.configSecretName .) -}}
@@ -152,7 +152,7 @@ release: {{ .root.Release.Name }}
 {{- $names := list -}}
 {{- range concat .Values.imagePullSecrets (list (default dict .Values.registry).secretName) -}}
 {{- with kindIs "map" . | ternary (get (kindIs "map" . | ternary . dict) "name") . }}
-{{- $names = append $names (dict "name" .) }}
+{{- $names = append $names (dict "name" (tpl . $)) }}
 {{- end }}
 {{- end -}}
 {{- with $names | uniq }}

@@ -120,6 +120,13 @@ The pod template {{ $file }} is not of this chart: give its pods the labels {{ $
 Logs are to be sent away, and nothing says where, with which no component starts: set `logs.remote`, or `config.logging.remote_base_log_folder`.
 {{- end }}
 {{- end }}
+{{- $connection := .Values.data.metadataConnection }}
+{{- if has (toString $connection.host) (list "127.0.0.1" "localhost" "::1") }}
+data.metadataConnection.host is {{ $connection.host }}, so each pod needs the proxy of the database beside it: give it `restartPolicy: Always` in `extraInitContainers` of each component, of `bootstrap` and of the Jobs{{ if .Values.helmTest.enabled }}, and switch `helmTest.enabled` off, whose pod has none{{ end }}.
+{{- if and .Values.networkPolicies.enabled (not .Values.networkPolicies.database.ports) }}
+Network policies open port {{ $connection.port }} to the database, and the proxy connects to others: set `networkPolicies.database.ports`, for example [443, 3307] for the Cloud SQL Auth Proxy.
+{{- end }}
+{{- end }}
 {{- if .Values.networkPolicies.enabled }}
 {{- $opens := dict "dag_processor.dag_bundle_config_list" "ports 22 and 443" "logging.remote_base_log_folder" "port 443" "database.sql_alchemy_conn" "port 5432 or `networkPolicies.database.ports`" "secrets.backend_kwargs" "port 443" }}
 {{- range $name, $ports := $opens }}
@@ -179,7 +186,7 @@ Logs are to be sent away, and nothing says where, with which no component starts
 {{- range splitList "\n" (include "airflow.images.warnings" . | trim) }}
 {{- with trim . }}{{ $said = append $said . }}{{ end }}
 {{- end }}
-{{- range splitList "\n" (include "airflow.notes.settings" . | trim) }}
+{{- range splitList "\n" (print (include "airflow.notes.settings" . | trim) "\n" (include "airflow.keys.sections" . | trim)) }}
 {{- with trim . }}{{ $said = append $said . }}{{ end }}
 {{- end }}
 {{- if and .Values.podTemplate (not (regexMatch "airflow\\.cfg|EXECUTION_API_SERVER_URL" (tpl .Values.podTemplate .))) }}

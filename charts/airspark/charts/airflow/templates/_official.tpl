@@ -32,7 +32,7 @@ templates/_validate_texts.tpl refuses the others with a sentence.
 {{- define "airflow_config_path" }}{{ .Values.airflowHome }}/airflow.cfg{{ end }}
 {{- define "airflow_webserver_config_path" }}{{ .Values.airflowHome }}/webserver_config.py{{ end }}
 {{- define "airflow_api_server_config_path" }}{{ include "airflow_webserver_config_path" . }}{{ end }}
-{{- define "airflow_webserver_config_configmap_name" }}{{ .Values.apiServer.apiServerConfigConfigMapName | default (include "airflow_config" .) }}{{ end }}
+{{- define "airflow_webserver_config_configmap_name" }}{{ tpl (default "" .Values.apiServer.apiServerConfigConfigMapName) . | default (include "airflow_config" .) }}{{ end }}
 {{- define "airflow_api_server_config_configmap_name" }}{{ include "airflow_webserver_config_configmap_name" . }}{{ end }}
 {{- define "airflow_local_setting_path" }}{{ .Values.airflowHome }}/config/airflow_local_settings.py{{ end }}
 {{- define "airflow_config_mount" }}
@@ -70,8 +70,8 @@ templates/_validate_texts.tpl refuses the others with a sentence.
 {{- define "pgbouncer_config_secret" }}{{ include "airflow.secretName.pgbouncer" . }}{{ end }}
 {{- define "pgbouncer_stats_secret" }}{{ (include "airflow.pgbouncer.stats" . | fromJson).name }}{{ end }}
 {{- define "registry_secret" }}{{ with include "airflow.imagePullSecrets" . | fromYamlArray }}{{ (first .).name }}{{ end }}{{ end }}
-{{- define "elasticsearch_secret" }}{{ .Values.elasticsearch.secretName }}{{ end }}
-{{- define "opensearch_secret" }}{{ .Values.opensearch.secretName }}{{ end }}
+{{- define "elasticsearch_secret" }}{{ tpl (default "" .Values.elasticsearch.secretName) . }}{{ end }}
+{{- define "opensearch_secret" }}{{ tpl (default "" .Values.opensearch.secretName) . }}{{ end }}
 
 {{- define "apiServer.serviceAccountName" }}{{ include "airflow.serviceAccountName" (dict "root" . "component" "api-server" "values" .Values.apiServer) }}{{ end }}
 {{- define "scheduler.serviceAccountName" }}{{ include "airflow.serviceAccountName" (dict "root" . "component" "scheduler" "values" .Values.scheduler) }}{{ end }}

@@ -51,7 +51,7 @@ server_tls_ciphers = {{ . }}
 
 {{- define "airflow.pgbouncer.stats" -}}
 {{- $exporter := default dict .Values.pgbouncer.metricsExporterSidecar -}}
-{{- toJson (dict "name" (default (printf "%s-pgbouncer-stats" (include "airflow.fullname" .)) $exporter.statsSecretName)
+{{- toJson (dict "name" (default (printf "%s-pgbouncer-stats" (include "airflow.fullname" .)) (tpl (default "" $exporter.statsSecretName) .))
       "key" (default "connection" $exporter.statsSecretKey)) -}}
 {{- end -}}
 

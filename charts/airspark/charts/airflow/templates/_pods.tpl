@@ -62,11 +62,11 @@ imagePullSecrets:
 {{- end }}
 {{- with mergeOverwrite dict $all.nodeSelector (default dict $values.nodeSelector) }}
 nodeSelector:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.map" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- with $values.tolerations | default $all.tolerations }}
 tolerations:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.yaml" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- $affinity := $values.affinity | default $all.affinity }}
 {{- with $affinity }}
@@ -83,17 +83,17 @@ topologySpreadConstraints:
   {{- include "common.yaml" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- with $values.schedulerName | default $all.schedulerName }}
-schedulerName: {{ . }}
+schedulerName: {{ tpl . $.root }}
 {{- end }}
 {{- with $values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ tpl . $.root }}
 {{- end }}
 {{- with $values.runtimeClassName }}
-runtimeClassName: {{ . }}
+runtimeClassName: {{ tpl . $.root }}
 {{- end }}
 {{- with $values.hostAliases }}
 hostAliases:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.yaml" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- end -}}
 

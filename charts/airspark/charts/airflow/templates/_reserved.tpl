@@ -6,6 +6,7 @@ Refusal of names that a chart needs for itself. Each chart holds the same copy o
   common.reservedLabels     sentences about labels that select pods     (dict path, labels, own)
   common.reservedTwice      sentences about containers that are called like init containers
                             (dict path, items, other: path, others)
+  common.reservedOnce       sentences about items of one list that are called the same    (dict path, items, by)
 */}}
 
 {{- define "common.reserved" -}}
@@ -38,5 +39,18 @@ Refusal of names that a chart needs for itself. Each chart holds the same copy o
 {{- if and (kindIs "map" .) (dig "name" "" .) (has (toString .name) $others) }}
 {{ $.path }}: {{ .name }} is also a name in `{{ $.other }}`, and the containers of a pod need different names; rename one of them
 {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* Between two levels the later one wins; within one list, one of the two would be lost. */}}
+{{- define "common.reservedOnce" -}}
+{{- $seen := list -}}
+{{- range default list .items }}
+{{- $name := kindIs "map" . | ternary (get (kindIs "map" . | ternary . dict) $.by) "" | toString }}
+{{- if not (eq $name "/") }}{{ $name = trimSuffix "/" $name }}{{ end }}
+{{- if and $name (has $name $seen) }}
+{{ $.path }}: {{ $name }} is the {{ $.by }} of two entries, and one of them would be lost; remove one, or give it another {{ $.by }}
+{{- end }}
+{{- $seen = append $seen $name }}
 {{- end }}
 {{- end -}}

@@ -40,7 +40,7 @@ The Secrets that the bootstrap Job makes or checks.
       "generation" $all.rotation.databasePassword "keys" (dict "password" $random)) -}}
 {{- end }}
 {{- if $all.data.metadataConnection.passwordSecretName }}
-{{- $secrets = append $secrets (dict "name" $all.data.metadataConnection.passwordSecretName "brought" true "keys" (dict "password" $random)) -}}
+{{- $secrets = append $secrets (dict "name" (include "airflow.secretName.databasePassword" .) "brought" true "keys" (dict "password" $random)) -}}
 {{- end }}
 {{- $secrets = append $secrets (dict "name" (include "airflow.secretName.metadata" .) "brought" (not (empty $all.data.metadataSecretName))
       "annotations" (include "common.map" (list (default dict $all.data.metadataConnection.secretAnnotations) .) | fromYaml)

@@ -89,10 +89,13 @@ config.core.executor: this chart runs the KubernetesExecutor, not {{ $line }}; r
 {{- range $where, $say := merge (dict) (default dict .mounts) $files }}{{ $_ := set $mounts $where (printf "is the chart's own; %s" $say) }}{{ end }}
 {{- $given := regexReplaceAll `\{\{-? *\.Values\.airflowHome *-?\}\}` (toJson (default list $values.extraVolumeMounts)) $.Values.airflowHome | fromJsonArray }}
 {{- include "common.reserved" (dict "path" (printf "%s%s" $path (empty .path | ternary "volumeMounts" "extraVolumeMounts")) "items" $given "by" "mountPath" "names" $mounts) }}
+{{- include "common.reservedOnce" (dict "path" (printf "%s%s" $path (empty .path | ternary "volumeMounts" "extraVolumeMounts")) "items" $values.extraVolumeMounts "by" "mountPath") }}
+{{- include "common.reservedOnce" (dict "path" $volumes "items" $values.extraVolumes "by" "name") }}
 {{- $containers := dict }}
 {{- range .containers }}{{ $_ := set $containers . "is the name of the chart's own container in this pod; give yours another name" }}{{ end }}
 {{- range $list := list "extraContainers" "extraInitContainers" }}
 {{- include "common.reserved" (dict "path" (printf "%s%s" $path $list) "items" (get $values $list) "by" "name" "names" $containers) }}
+{{- include "common.reservedOnce" (dict "path" (printf "%s%s" $path $list) "items" (get $values $list) "by" "name") }}
 {{- end }}
 {{- include "common.reservedTwice" (dict "path" (printf "%sextraContainers" $path) "items" $values.extraContainers "other" (printf "%sextraInitContainers" $path) "others" $values.extraInitContainers) }}
 {{- include "common.reservedLabels" (dict "path" (printf "%slabels" $path) "labels" $values.labels "own" (merge (dict "component" .component) $labels)) }}

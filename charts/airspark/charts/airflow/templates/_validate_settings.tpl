@@ -2,6 +2,7 @@
 Checks of settings that are given by `config` or by variables, as in _validate.tpl: a line is a sentence.
 
   airflow.validate.settings   settings that overrule a key of the chart, or that the chart overrules   validate
+  airflow.settings.executorNamed   whether _validate_names.tpl speaks of the executor   (dict root, where)   the check above
   airflow.settings.own        settings that follow from keys of the chart, as JSON                     the check above
   airflow.validate.services   ports of the API server's Service                                        validate
   airflow.validate.template   the text of `podTemplate`                                                validate
@@ -18,7 +19,8 @@ Checks of settings that are given by `config` or by variables, as in _validate.t
 {{- range $name, $rule := $own }}
 {{- $parts := splitList "." $name }}
 {{- $setting := include "airflow.setting" (merge (dict "section" (first $parts) "key" (last $parts)) $query) | fromJson }}
-{{- if and $setting.where (not $setting.hidden) (ne $setting.value $rule.value) }}
+{{- $named := and (eq $name "core.executor") (include "airflow.settings.executorNamed" (dict "root" $ "where" $setting.where)) }}
+{{- if and $setting.where (not $setting.hidden) (not $named) (ne $setting.value $rule.value) }}
 {{ $setting.where }}: it is {{ $setting.value | trunc 60 | quote }}, and the chart's own key says {{ $rule.value | trunc 60 | quote }}; set `{{ $rule.key }}` in its place{{ default "" $rule.more }}
 {{- end }}
 {{- end }}
@@ -28,6 +30,12 @@ Checks of settings that are given by `config` or by variables, as in _validate.t
   "api.secret_key" (list "AIRFLOW__API__SECRET_KEY" "apiSecretKeySecretName")
   "api_auth.jwt_secret" (list "AIRFLOW__API_AUTH__JWT_SECRET" "jwtSecretName") }}
 {{- range $name, $secret := $secrets }}
+{{- $plain := get $query.given (first $secret) | default dict }}
+{{- $text := toString (default "" $plain.value) }}
+{{- $readable := and $text (not $plain.hidden) (not (contains "$(" $text)) (or (ne $name "database.sql_alchemy_conn") (regexMatch "://[^/@]*:[^/@]+@" $text)) }}
+{{- if and $readable (get $all.enableBuiltInSecretEnvVars (first $secret)) }}
+{{ $plain.where }}: {{ first $secret }} holds a secret, which everybody who may read pods would read, and the chart takes that variable from a Secret; name a Secret in `{{ last $secret }}`, or switch `enableBuiltInSecretEnvVars.{{ first $secret }}` off
+{{- end }}
 {{- $parts := splitList "." $name }}
 {{- $config := get $all.config (first $parts) | default dict }}
 {{- range $suffix := list "" "_cmd" "_secret" }}
@@ -36,6 +44,12 @@ config.{{ $name }}{{ $suffix }}: the variable {{ first $secret }}, which the cha
 {{- end }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{- /* Whether the check of names has a sentence for the executor, or lets it be: task pods may have any. */}}
+{{- define "airflow.settings.executorNamed" -}}
+{{- $line := dig "core" "executor" "" .root.Values.config | toString -}}
+{{- if or (regexMatch "`(.+[.])?(env|extraEnv|secret)`$" .where) (and (hasPrefix "config." .where) (not (contains "{{" $line))) }}yes{{ end -}}
 {{- end -}}
 
 {{- /* Settings that follow from keys of the chart, which pods, Services and policies follow too. */}}
@@ -63,7 +77,24 @@ config.{{ $name }}{{ $suffix }}: the variable {{ first $secret }}, which the cha
 {{- define "airflow.validate.services" -}}
 {{- $ports := (include "airflow.apiServer.servicePorts" . | fromJson).ports -}}
 {{- $found := list -}}
+{{- $names := list }}{{ $numbers := list }}
 {{- range $index, $port := $ports }}
+{{- $where := printf "apiServer.service.ports[%d]" $index }}
+{{- $name := toString (default "" $port.name) }}
+{{- $number := printf "%v %s" $port.port (default "TCP" $port.protocol) }}
+{{- if and $name (not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" $name)) }}
+{{ $where }}.name: {{ $name | quote }} is not a name of a port; use lower-case letters, digits and dashes
+{{- else if and (not $name) (gt (len $ports) 1) }}
+{{ $where }}.name: missing, and a Service with several ports needs a name for each; write one
+{{- else if has $name $names }}
+{{ $where }}.name: {{ $name }} is the name of another port of the list; rename one of them
+{{- end }}
+{{- if has $number $numbers }}
+{{ $where }}.port: {{ $number }} is the number of another port of the list; choose another
+{{- else if and (regexMatch "^[0-9]+$" (toString $port.port)) (or (lt (int64 $port.port) 1) (gt (int64 $port.port) 65535)) }}
+{{ $where }}.port: {{ $port.port }} is not a port; write a number from 1 to 65535
+{{- end }}
+{{- $names = append $names $name }}{{ $numbers = append $numbers $number }}
 {{- if not (regexMatch "^[0-9]+$" (toString $port.port)) }}
 apiServer.service.ports[{{ $index }}].port: {{ $port.port | quote }} is not a number; a name belongs into `targetPort`
 {{- end }}

@@ -2,8 +2,9 @@
 Checks of texts in values, as in _validate.tpl: a line is a sentence.
 
   airflow.validate.list         a YAML list out of a text, as JSON                                      below
-  airflow.validate.texts        texts that are not YAML, templates of the official chart that are not here    validate
-  airflow.validate.where        the key whose text holds a word    (list values, word)                  texts
+  airflow.validate.texts        texts that are not YAML                                                 validate
+  airflow.validate.helpers      templates and helpers of the official chart that are not here           validate
+  airflow.validate.where        the key whose text holds a word    (list values, word)                  helpers
 */}}
 
 {{- /* A YAML list out of a text, as JSON; nothing of a text with templates, whose errors would hide the other sentences. */}}
@@ -21,6 +22,9 @@ Checks of texts in values, as in _validate.tpl: a line is a sentence.
 {{- end }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{- define "airflow.validate.helpers" -}}
 {{- $text := toJson .Values }}
 {{- $files := list "/configmaps/configmap.yaml" "/configmaps/extra-configmaps.yaml" "/configmaps/statsd-configmap.yaml" "/secrets/extra-secrets.yaml" }}
 {{- if contains "Template.BasePath" $text }}

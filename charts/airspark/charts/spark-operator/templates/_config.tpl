@@ -32,5 +32,5 @@
     "clusterDomain" $defaults.clusterDomain
     "uiService" $controller.uiService.enable
     "ingressUrlFormat" ($controller.uiIngress.enable | ternary $controller.uiIngress.urlFormat "")
-    "ingressClass" $controller.uiIngress.ingressClassName)) -}}
+    "ingressClass" (tpl $controller.uiIngress.ingressClassName .))) -}}
 {{- end -}}

@@ -43,12 +43,12 @@ release: {{ .Release.Name }}
 
 {{- define "sparkOperator.account" -}}
 {{- $account := .Values.controller.serviceAccount -}}
-{{- default ($account.create | ternary (printf "%s-spark-operator" (include "sparkOperator.fullname" .)) "default") $account.name -}}
+{{- default ($account.create | ternary (printf "%s-spark-operator" (include "sparkOperator.fullname" .)) "default") (tpl $account.name .) -}}
 {{- end -}}
 
 {{- define "sparkOperator.driverAccount" -}}
 {{- $account := .Values.spark.serviceAccount -}}
-{{- default ($account.create | ternary (printf "%s-spark-operator-driver" (include "sparkOperator.fullname" .)) "default") $account.name -}}
+{{- default ($account.create | ternary (printf "%s-spark-operator-driver" (include "sparkOperator.fullname" .)) "default") (tpl $account.name .) -}}
 {{- end -}}
 
 {{- define "sparkOperator.clusterWide" -}}

@@ -37,20 +37,20 @@ securityContext:
   {{- toYaml (mergeOverwrite $context .Values.securityContexts.pod) | nindent 2 }}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.yaml" (list . $) | nindent 2 }}
 {{- end }}
 {{- with $controller.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ tpl . $ }}
 {{- end }}
 {{- range $field := list "nodeSelector" "tolerations" "affinity" }}
 {{- with get $controller $field }}
 {{ $field }}:
-  {{- toYaml . | nindent 2 }}
+  {{- include (eq $field "nodeSelector" | ternary "common.map" "common.yaml") (list . $) | nindent 2 }}
 {{- end }}
 {{- end }}
 {{- with $controller.topologySpreadConstraints }}
 topologySpreadConstraints:
-  {{- range . }}
+  {{- range include "common.json" (list . $) | fromJsonArray }}
   - {{- toYaml (merge (dict) . (dict "labelSelector" (dict "matchLabels" (include "sparkOperator.selectorLabels" $ | fromYaml)))) | nindent 4 }}
   {{- end }}
 {{- end }}

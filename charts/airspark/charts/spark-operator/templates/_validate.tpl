@@ -14,6 +14,9 @@ Refusal of values that the schema cannot explain: one sentence a line, the key f
 {{- include "common.reserved" (dict "path" "controller.volumeMounts" "items" .Values.controller.volumeMounts "by" "mountPath" "names" $settings) }}
 {{- $container := dict "spark-operator" "is the name of the controller's own container; give yours another name" }}
 {{- include "common.reserved" (dict "path" "controller.sidecars" "items" .Values.controller.sidecars "by" "name" "names" $container) }}
+{{- range $list, $by := dict "sidecars" "name" "volumes" "name" "volumeMounts" "mountPath" }}
+{{- include "common.reservedOnce" (dict "path" (printf "controller.%s" $list) "items" (get $.Values.controller $list) "by" $by) }}
+{{- end }}
 {{- $selected := include "sparkOperator.selectorLabels" . | fromYaml }}
 {{- range $path, $labels := dict "labels" .Values.labels "controller.podLabels" .Values.controller.podLabels }}
 {{- include "common.reservedLabels" (dict "path" $path "labels" $labels "own" $selected) }}

@@ -73,7 +73,7 @@ spark://{{ include "spark.fullname" . }}-spark-master:{{ .Values.master.containe
 {{- end -}}
 
 {{- define "spark.account" -}}
-{{- default (.Values.serviceAccount.create | ternary (printf "%s-spark" (include "spark.fullname" .)) "default") .Values.serviceAccount.name -}}
+{{- default (.Values.serviceAccount.create | ternary (printf "%s-spark" (include "spark.fullname" .)) "default") (tpl .Values.serviceAccount.name .) -}}
 {{- end -}}
 
 {{- define "spark.groups" -}}

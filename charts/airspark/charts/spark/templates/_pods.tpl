@@ -38,26 +38,26 @@ securityContext:
   {{- toYaml (mergeOverwrite $context .root.Values.securityContexts.pod) | nindent 2 }}
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.yaml" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- with .values.priorityClassName | default .root.Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ tpl . $.root }}
 {{- end }}
 {{- with merge (dict) .values.nodeSelector .root.Values.nodeSelector }}
 nodeSelector:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.map" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- with .values.tolerations | default .root.Values.tolerations }}
 tolerations:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.yaml" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- with .values.affinity | default .root.Values.affinity }}
 affinity:
-  {{- toYaml . | nindent 2 }}
+  {{- include "common.yaml" (list . $.root) | nindent 2 }}
 {{- end }}
 {{- with .values.topologySpreadConstraints | default .root.Values.topologySpreadConstraints }}
 topologySpreadConstraints:
-  {{- range . }}
+  {{- range include "common.json" (list . $.root) | fromJsonArray }}
   - {{- toYaml (merge (dict) . (dict "labelSelector" (dict "matchLabels" (include "spark.selectorLabels" (omit $ "group") | fromYaml)))) | nindent 4 }}
   {{- end }}
 {{- end }}

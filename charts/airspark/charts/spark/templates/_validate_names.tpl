@@ -33,10 +33,13 @@ Checks of names in values, as in _validate.tpl: a line is a sentence.
 {{- $mounts := dict "/opt/spark-conf" "is the chart's own; write lines of spark-defaults.conf by `sparkConf`" }}
 {{- range $where, $say := .mounts }}{{ $_ := set $mounts $where (printf "is the chart's own; %s" $say) }}{{ end }}
 {{- include "common.reserved" (dict "path" (printf "%sextraVolumeMounts" $path) "items" $values.extraVolumeMounts "by" "mountPath" "names" $mounts) }}
+{{- include "common.reservedOnce" (dict "path" (printf "%sextraVolumes" $path) "items" $values.extraVolumes "by" "name") }}
+{{- include "common.reservedOnce" (dict "path" (printf "%sextraVolumeMounts" $path) "items" $values.extraVolumeMounts "by" "mountPath") }}
 {{- $containers := dict }}
 {{- range .containers }}{{ $_ := set $containers . "is the name of the chart's own container in this pod; give yours another name" }}{{ end }}
 {{- range $list := list "sidecars" "initContainers" }}
 {{- include "common.reserved" (dict "path" (printf "%s%s" $path $list) "items" (get $values $list) "by" "name" "names" $containers) }}
+{{- include "common.reservedOnce" (dict "path" (printf "%s%s" $path $list) "items" (get $values $list) "by" "name") }}
 {{- end }}
 {{- include "common.reservedTwice" (dict "path" (printf "%ssidecars" $path) "items" $values.sidecars "other" (printf "%sinitContainers" $path) "others" $values.initContainers) }}
 {{- $own := dict "tier" "spark" "component" .component "release" $.Release.Name "airspark.io/worker-group" "" }}
