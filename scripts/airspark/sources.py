@@ -78,8 +78,12 @@ def from_secret(variable: str, key: str) -> dict[str, Any]:
     return {"name": variable, "valueFrom": {"secretKeyRef": {"name": SECRET, "key": key}}}
 
 
-def objects() -> list[dict[str, Any]]:
-    """Every object of the namespace but the Secret."""
+def objects(time_zone: str) -> list[dict[str, Any]]:
+    """Every object of the namespace but the Secret.
+
+    Args:
+        time_zone: the platform's, in which the shop's days begin and end.
+    """
     postgres = images.IMAGES["postgres"].tag
     data = "/var/lib/postgresql/data"
     databases = [
@@ -101,7 +105,7 @@ def objects() -> list[dict[str, Any]]:
         8080,
         1000,
         "/data",
-        env=[from_secret("API_TOKEN", "api-token"), {"name": "AIRSPARK_TIME_ZONE", "value": platform.time_zone()}],
+        env=[from_secret("API_TOKEN", "api-token"), {"name": "AIRSPARK_TIME_ZONE", "value": time_zone}],
     )
     return [item for group in (*databases, index, api) for item in group]
 
@@ -134,7 +138,7 @@ def ensure(airflow: Airflow) -> None:
         labels = {"pod-security.kubernetes.io/enforce": "restricted", **PART}
         apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SOURCES, "labels": labels}})
         passwords = ensure_passwords()
-        apply(*objects())
+        apply(*objects(platform.time_zone()))
         try:
             kubectl("rollout", "status", "deployment", "--namespace", SOURCES, "--selector",
                     f"app.kubernetes.io/part-of={SOURCES}", "--timeout", "180s", timeout=200)  # fmt: skip

@@ -13,7 +13,7 @@ from cases import Rendered
 from reachability import application_pods
 from rendering import CHARTS, CUSTOM, LOADER, Object, render, task_pod
 
-# What `make dev` adds to the preset for kind is no kind of cluster; test_dev.py has it.
+# What `make dev` adds to the preset for kind is no kind of cluster; test_checkout_values.py has it.
 DEV = "dev"
 PRESETS = sorted(path.stem for path in (CHARTS / "airspark/presets").glob("*.yaml") if path.stem != DEV)
 LOCAL = ("kind", "minikube")

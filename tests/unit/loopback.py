@@ -25,7 +25,7 @@ class Server:
 
     def __init__(self, answer: Callable[[str, str, Any], Answer], port: int = 0) -> None:
         self.answer = answer
-        self.trouble, self.until = "", 0.0
+        self.trouble, self.seconds, self.until = "", 0.0, 0.0
         self.requests: list[str] = []
         self.http = ThreadingHTTPServer(("127.0.0.1", port), self.handler())
         self.http.daemon_threads = True
@@ -34,11 +34,21 @@ class Server:
         threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def fail(self, trouble: str, seconds: float) -> None:
-        """Have trouble for some seconds: an HTTP status as a text, `reset`, `hang` or `refuse`."""
-        self.trouble, self.until = trouble, time.monotonic() + seconds
+        """Have trouble for some seconds: an HTTP status as a text, `reset`, `hang` or `refuse`.
+
+        The seconds begin with the first request, however long its sender takes to start; with `refuse` they begin now.
+        """
+        self.trouble, self.seconds, self.until = trouble, seconds, 0.0
         if trouble == "refuse":
+            self.until = time.monotonic() + seconds
             self.close()
             threading.Timer(seconds, self.begin).start()
+
+    def in_trouble(self) -> bool:
+        """Whether a request that arrives now meets the trouble."""
+        if self.trouble and not self.until:
+            self.until = time.monotonic() + self.seconds
+        return time.monotonic() < self.until
 
     def begin(self) -> None:
         """Listen again at the same port."""
@@ -59,7 +69,7 @@ class Server:
             def handle_one(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 server.requests.append(f"{self.command} {self.path}")
-                trouble = server.trouble if time.monotonic() < server.until else ""
+                trouble = server.trouble if server.in_trouble() else ""
                 if trouble in ("reset", "refuse"):  # connections of a server that has ended are gone, too
                     return reset(self)
                 if trouble == "hang":

@@ -14,12 +14,12 @@ PASSWORDS = {key: f"hidden-{key}" for key in sources.PASSWORDS}
 
 
 def _containers() -> list[dict[str, Any]]:
-    deployments = [item for item in sources.objects() if item["kind"] == "Deployment"]
+    deployments = [item for item in sources.objects("Asia/Seoul") if item["kind"] == "Deployment"]
     return [container for item in deployments for container in item["spec"]["template"]["spec"]["containers"]]
 
 
 def test_should_restrict_every_server_and_give_it_no_token() -> None:
-    for item in sources.objects():
+    for item in sources.objects("Asia/Seoul"):
         if item["kind"] == "Deployment":
             spec = item["spec"]["template"]["spec"]
             assert spec["automountServiceAccountToken"] is False and spec["securityContext"]["runAsNonRoot"]
@@ -37,7 +37,7 @@ def test_should_take_passwords_out_of_the_secret_alone() -> None:
     }
     assert named == set(sources.PASSWORDS)
     pod = sources.orders_pod("orders", ["2026-01-15"], 10, 7)
-    assert "hidden" not in json.dumps([sources.objects(), pod])
+    assert "hidden" not in json.dumps([sources.objects("Asia/Seoul"), pod])
     assert {"name": "SOURCE_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "sources", "key": "shop"}}} in (
         pod["spec"]["containers"][0]["env"]
     )
@@ -45,7 +45,7 @@ def test_should_take_passwords_out_of_the_secret_alone() -> None:
 
 def test_should_connect_airflow_to_every_server_by_its_name_in_its_namespace() -> None:
     services = {
-        item["metadata"]["name"]: item["spec"]["ports"][0]["port"] for item in sources.objects() if item["kind"] == "Service"
+        item["metadata"]["name"]: item["spec"]["ports"][0]["port"] for item in sources.objects("Asia/Seoul") if item["kind"] == "Service"
     }
     for connection in sources.connections(PASSWORDS):
         name, _, namespace = connection["host"].rpartition("://")[2].partition(".")
