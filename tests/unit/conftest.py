@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from airspark import cluster  # noqa: E402
+from airspark import cluster
 
 
 @pytest.fixture(autouse=True)

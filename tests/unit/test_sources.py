@@ -45,7 +45,9 @@ def test_should_take_passwords_out_of_the_secret_alone() -> None:
 
 def test_should_connect_airflow_to_every_server_by_its_name_in_its_namespace() -> None:
     services = {
-        item["metadata"]["name"]: item["spec"]["ports"][0]["port"] for item in sources.objects("Asia/Seoul") if item["kind"] == "Service"
+        item["metadata"]["name"]: item["spec"]["ports"][0]["port"]
+        for item in sources.objects("Asia/Seoul")
+        if item["kind"] == "Service"
     }
     for connection in sources.connections(PASSWORDS):
         name, _, namespace = connection["host"].rpartition("://")[2].partition(".")

@@ -2,13 +2,16 @@
 
 Airflow leaves that in the scheduler's log, and an empty log to the task. The scheduler alone runs this class, under the
 name of the one it extends; a reason that cannot be written is never a reason to stop.
+
+A pod that the Kubernetes API server cannot take for the moment, because it restarts for example, is asked for again.
+Airflow fails the task at once there, with `kubernetes_executor.task_publish_max_retries` at its default of 0.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,11 @@ from airflow.utils.state import TaskInstanceState
 
 # How often pods that wait for a node or a volume are looked at, and how long one may wait unmentioned.
 LOOK_SECONDS = 15.0
+# How long a pod is asked for again while the Kubernetes API server is away, and the pause between two tries.
+PATIENCE = timedelta(minutes=5)
+PAUSE = timedelta(seconds=5)
+# Statuses of an API server that is overloaded, restarts, or cannot reach what it stands on.
+AWAY = {429, 500, 502, 503, 504}
 # Waiting states of every start, which say nothing.
 ORDINARY = {"ContainerCreating", "PodInitializing", ""}
 # The container of the task itself, as the executor names it.
@@ -105,6 +113,19 @@ def refusal(error: Exception) -> str:
         return str(body or error)
 
 
+def away(error: Exception) -> bool:
+    """Return whether the same pod may be accepted in a moment: no connection, or a status that says so.
+
+    Args:
+        error: of the synchronous or the asynchronous Kubernetes client, or of the connection below it.
+    """
+    import aiohttp
+    from airflow.providers.cncf.kubernetes.kubernetes_helper_functions import TRANSIENT_CONNECTION_ERRORS
+
+    lost = (*TRANSIENT_CONNECTION_ERRORS, aiohttp.ClientConnectionError, ConnectionError, TimeoutError)
+    return isinstance(error, lost) or getattr(error, "status", None) in AWAY
+
+
 def append(key: Any, text: str) -> None:
     """Append a line to the log of one try of a task, where the API server reads it, an object store included.
 
@@ -135,11 +156,12 @@ def append(key: Any, text: str) -> None:
 
 
 class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
-    """The KubernetesExecutor with launch failures in the task's log."""
+    """The KubernetesExecutor with launch failures in the task's log, which goes on through an outage of the API server."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._said: dict[Any, str] = {}
+        self._away_since: dict[Any, datetime] = {}
         self._next_look = 0.0
 
     def _say(self, key: Any, text: str) -> None:
@@ -171,8 +193,23 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
         super()._change_state(results, **kwargs)
         if results.key not in self.running:
             self._said.pop(results.key, None)
+            self._away_since.pop(results.key, None)
 
     def _handle_pod_publish_error(self, task: Any, e: Exception) -> bool:
+        # Airflow compares `create_pods_after` with the local time without a zone.
+        now = datetime.now()
+        since = self._away_since.setdefault(task.key, now)
+        if away(e) and now - since < PATIENCE:
+            if since is now:
+                self._say(
+                    task.key,
+                    "The Kubernetes API server cannot take the pod of this task at the moment; it is asked again for "
+                    f"{PATIENCE.seconds // 60} minutes: {refusal(e)}",
+                )
+            self.task_queue.put(task)
+            self.create_pods_after = now + PAUSE
+            return True
+        self._away_since.pop(task.key, None)
         self._say(task.key, f"The Kubernetes API refused the pod of this task: {refusal(e)}")
         return super()._handle_pod_publish_error(task, e)
 
