@@ -158,6 +158,8 @@ class Forward:
             while (behind := self._connect(client, until)) is not None:
                 with behind:
                     lost, answered, pending = self._pass_on(client, behind, pending)
+                if self.patient and lost and not pending and select.select([client], [], [], _PAUSE)[0]:
+                    pending = _received(client)  # sent while the connection still looked alive
                 if not (self.patient and lost and pending.startswith(_SAFE)):
                     return
                 until = time.monotonic() + patience if answered else until

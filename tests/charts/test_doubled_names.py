@@ -55,6 +55,12 @@ def should_refuse_a_name_that_stands_twice_in_one_list(chart: str) -> None:
     assert all("of two entries, and one of them would be lost" in line for line in said)
 
 
+def should_take_two_entries_that_are_the_same_for_one() -> None:
+    same = {"extraContainers": TWICE[:1] * 2, "extraVolumes": VOLUMES[:1] * 2, "extraVolumeMounts": MOUNTS[:1] * 2}
+    rendered = text({"scheduler": same}, chart="airflow")
+    assert rendered.count("image: a:1") == rendered.count("mountPath: /v\n") == 1
+
+
 def should_let_a_later_level_replace_a_name() -> None:
     values = {"volumes": VOLUMES[:1], "scheduler": {"extraVolumes": VOLUMES[1:], "extraContainers": TWICE[:1]}}
     assert "image: a:1" in text(values, chart="airflow")

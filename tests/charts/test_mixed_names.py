@@ -43,24 +43,33 @@ LABELS = st.dictionaries(
     st.sampled_from(["app.kubernetes.io/name", "app.kubernetes.io/component", "app.kubernetes.io/part-of", "team", "tie"]),
     st.sampled_from(["a", "b"]),
 )
+#: Refused as texts, because everybody who may read pods would read them.
+SECRETS = ("AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
 ENV = st.lists(
     st.builds(
-        lambda name, value: {"name": name, "value": value},
+        lambda name, value: (
+            {"name": name, "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
+            if name in SECRETS
+            else {"name": name, "value": value}
+        ),
         st.sampled_from(VARIABLES),
         st.sampled_from(["a", "$(POD_IP)", 1, True]),
     ),
     max_size=6,
 )
+#: Two entries of one list that differ are refused where one of them would be lost.
 VOLUMES = st.lists(st.builds(lambda name: {"name": name, "emptyDir": {}}, st.sampled_from(NAMES)), max_size=6)
 MOUNTS = st.lists(
-    st.builds(lambda name, path: {"name": name, "mountPath": path}, st.sampled_from(NAMES), st.sampled_from(PATHS)), max_size=6
+    st.builds(lambda name, path: {"name": name, "mountPath": path}, st.sampled_from(NAMES), st.sampled_from(PATHS)),
+    max_size=6,
+    unique_by=lambda mount: mount["mountPath"].rstrip("/"),
 )
 CONTAINERS = st.lists(
     st.builds(
         lambda name, variables, mounts, ports: {
             "name": name,
             "image": "a:1",
-            "env": [{**item, "value": str(item["value"])} for item in variables],
+            "env": [{**item, "value": str(item["value"])} if "value" in item else item for item in variables],
             "volumeMounts": mounts,
             "ports": [{"name": port, "containerPort": number} for port, number in ports],
         },
@@ -68,6 +77,7 @@ CONTAINERS = st.lists(
         st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(1, 3)), max_size=4),
     ),
     max_size=3,
+    unique_by=lambda container: container["name"],
 )  # fmt: skip
 ALIASES = st.lists(
     st.builds(
@@ -118,7 +128,9 @@ def _mixes(draw: st.DrawFn) -> Object:
     pull = [{"name": name} for name in draw(st.lists(st.sampled_from(["a", "b"]), max_size=3))]
     airflow = {
         "env": draw(ENV), "secret": secrets, "extraEnv": "\n".join(f"- {json.dumps(item)}" for item in draw(ENV)),
-        "labels": draw(LABELS), "volumes": draw(VOLUMES), "volumeMounts": draw(MOUNTS), "imagePullSecrets": pull,
+        "labels": draw(LABELS), "volumeMounts": draw(MOUNTS), "imagePullSecrets": pull,
+        # Task pods are refused whose mounts have no volume.
+        "volumes": [{"name": name, "emptyDir": {}} for name in draw(st.permutations(NAMES))],
     }  # fmt: skip
     operator = {
         "controller": {

@@ -53,9 +53,9 @@ def _whole(node: Object, number: int) -> Any:
     return None
 
 
-#: Keys whose numbers other checks bound.
+#: Keys whose numbers other checks bound, and mounts of task pods, which need a volume of the same name.
 BOUND = re.compile(
-    r"podDisruptionBudget.config.minAvailable|pdb.minAvailable|[mM]inReplica|leaderElection|nodePort|coreLimit|executor.cores|service.ports$"
+    r"^(volumeMounts|workers\..*extraVolumeMounts|workers\.extraVolumeMounts)$|podDisruptionBudget.config.minAvailable|pdb.minAvailable|[mM]inReplica|leaderElection|nodePort|coreLimit|executor.cores|service.ports$"
 )
 
 

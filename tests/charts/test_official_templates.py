@@ -286,7 +286,7 @@ SCHEDULER_FIELDS: dict[str, tuple[Any, Any]] = {
 
 @both
 def should_keep_quotes_inside_templates_wherever_a_key_takes_one(parent: str) -> None:
-    given: Object = {}
+    given: Object = {"volumes": [{"name": "v", "emptyDir": {}}]}  # for task pods, which mount v
     for path, (value, _) in SCHEDULER_FIELDS.items():
         here = given
         *parents, last = path.split(".")

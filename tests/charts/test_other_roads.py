@@ -198,7 +198,7 @@ def should_say_that_a_secret_cannot_be_read_if_it_holds_a_setting() -> None:
         ({"config": {"api": {"port": "9999"}}}, 'config.api.port: it is "9999", and the chart\'s own key says "8080"'),
         ({"env": [{"name": "AIRFLOW__API__PORT", "value": "9999"}]}, "AIRFLOW__API__PORT of `env`: it is"),
         ({"config": {"logging": {"trigger_log_server_port": "1"}}}, "set `ports.triggererLogs`"),
-        ({"config": {"core": {"executor": "LocalExecutor"}}}, "set `executor`"),
+        ({"config": {"core": {"executor": "LocalExecutor"}}}, "runs the KubernetesExecutor, not LocalExecutor; remove the line"),
         (
             {"logs": {"remote": {"enabled": True, "folder": "s3://a"}}, "config": {"logging": {"remote_base_log_folder": "s3://b"}}},
             "set `logs.remote.folder`",

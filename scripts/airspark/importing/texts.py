@@ -26,9 +26,14 @@ KEYS = {
     "dags.gitSync.sshKey": ("imported-git-ssh", "gitSshKey", "dags.gitSync.sshKeySecret"),
 }
 OPTION = re.compile(r"(password|passwd|secret_key|token|access_key|client_secret|_secret)$")
-NAME = re.compile(r"^AIRFLOW_CONN_|PASSWORD|PASSWD|SECRET(?!_NAME)|TOKEN|(?<!PUBLIC)_KEY$|SQL_ALCHEMY_CONN$")
+NAME = re.compile(r"PASSWORD|PASSWD|SECRET(?!_NAME)|TOKEN|(?<!PUBLIC)_KEY$|SQL_ALCHEMY_CONN$")
 #: A password in a URL, and in the JSON of an option such as `backend_kwargs`.
-WITHIN = re.compile(r"://[^/@:\s]*:[^/@\s$]+@|\"[^\"]*(password|passwd|token|secret|api_key|access_key)[^\"]*\"\s*:\s*\"[^\"]+\"")
+WITHIN = re.compile(
+    r"://[^/@:\s]{0,200}:[^/@\s$]{1,500}@"
+    r"|\"[^\"]{0,50}(password|passwd|token|secret|api_key|access_key)[^\"]{0,50}\"\s{0,10}:\s{0,10}\"[^\"]+\""
+)
+#: A login or a key in an Airflow connection, which is a URL or JSON.
+LOGIN = re.compile(r"@|password|passwd|token|secret|key", re.IGNORECASE)
 COMPONENTS = ("apiServer", "dagProcessor", "scheduler", "triggerer", "workers", "workers.kubernetes")
 #: The official chart's own defaults, which everybody knows.
 KNOWN = ("admin", "postgres")
@@ -193,9 +198,13 @@ def components(work: Work) -> None:
 
 def _secret(item: Any) -> bool:
     """Whether an entry of a list of variables holds a password or a key as a text."""
-    value = str(item.get("value") or "") if isinstance(item, dict) else ""
-    named = bool(value) and bool(NAME.search(str(item.get("name", ""))) or WITHIN.search(value))
-    return named and "$(" not in value and "{{" not in value
+    if not isinstance(item, dict):
+        return False
+    name, value = str(item.get("name", "")), str(item.get("value") or "")
+    if not value or "$(" in value or "{{" in value:
+        return False
+    found = LOGIN if name.startswith("AIRFLOW_CONN_") else WITHIN
+    return bool(NAME.search(name) or found.search(value))
 
 
 def _listed(text: Any) -> list[Any]:

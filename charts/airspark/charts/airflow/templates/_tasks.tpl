@@ -78,7 +78,7 @@ pod_template_file.yaml: |
 {{- range $spec.volumes }}{{ $volumes = append $volumes (toString .name) }}{{ end -}}
 {{- range concat (default list $spec.initContainers) $spec.containers }}
 {{- range .volumeMounts }}
-{{- if not (has (toString .name) $volumes) }}{{ fail (printf "\n\nworkers.extraVolumeMounts: every task pod would mount the volume %s at %s, and has no volume of that name, so Kubernetes would refuse it; add it to `workers.extraVolumes` or `volumes`\n" (toString .name) .mountPath) }}{{ end }}
+{{- if not (has (toString .name) $volumes) }}{{ fail (printf "\n\nworkers.extraVolumeMounts: every task pod would mount the volume %s at %s, and has no volume of that name, so Kubernetes would refuse it; add it to `workers.extraVolumes` or `volumes`\n" (toString .name) (default "no path" .mountPath)) }}{{ end }}
 {{- end }}
 {{- end -}}
 {{- toYaml (set $pod "spec" $spec) -}}

@@ -42,15 +42,15 @@ Refusal of names that a chart needs for itself. Each chart holds the same copy o
 {{- end }}
 {{- end -}}
 
-{{- /* Between two levels the later one wins; within one list, one of the two would be lost. */}}
+{{- /* Between two levels the later one wins; within one list, one of two that differ would be lost. */}}
 {{- define "common.reservedOnce" -}}
-{{- $seen := list -}}
+{{- $seen := dict -}}
 {{- range default list .items }}
 {{- $name := kindIs "map" . | ternary (get (kindIs "map" . | ternary . dict) $.by) "" | toString }}
 {{- if not (eq $name "/") }}{{ $name = trimSuffix "/" $name }}{{ end }}
-{{- if and $name (has $name $seen) }}
+{{- if and $name (hasKey $seen $name | ternary (ne (get $seen $name) (toJson .)) false) }}
 {{ $.path }}: {{ $name }} is the {{ $.by }} of two entries, and one of them would be lost; remove one, or give it another {{ $.by }}
 {{- end }}
-{{- $seen = append $seen $name }}
+{{- $_ := set $seen $name (toJson .) }}
 {{- end }}
 {{- end -}}
