@@ -10,6 +10,8 @@ import threading
 import time
 from types import TracebackType
 
+import httpx
+
 from airspark import console, retry
 from airspark.check import port_free
 from airspark.cluster import kubectl_command
@@ -48,10 +50,14 @@ class Forward:
         local: the local port, any free one by default.
         patient: whether a connection waits until the target is back, and a request that changes nothing is sent again if it
             got no answer; a line says so. Otherwise the connection ends, for a client that asks again by itself.
+        health: a path that answers 200 once the server is ready. A server may listen before it knows its own pages: Spark's
+            master answers 404 then. By default whoever listens counts as ready.
     """
 
-    def __init__(self, target: str, port: int, local: int | None = None, patient: bool = False) -> None:
-        self.target, self.port, self.patient = target, port, patient
+    def __init__(
+        self, target: str, port: int, local: int | None = None, patient: bool = False, health: str | None = None
+    ) -> None:
+        self.target, self.port, self.patient, self.health = target, port, patient, health
         self.failure: Failure | None = None
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -111,6 +117,18 @@ class Forward:
     def _keep(self) -> None:
         """Run kubectl again and again until the context is left; say it if connections wait for it."""
         since, said, pause, first = time.monotonic(), False, _PAUSE, True
+
+        def begins(process: subprocess.Popen[str], port: int) -> None:
+            nonlocal said, pause, first
+            while process.poll() is None and not self._stop.is_set():
+                if self._healthy(port):
+                    if said:
+                        say(f"{self.target} can be reached again after {time.monotonic() - since:.0f} s.")
+                    said, pause, first, self._behind = False, _PAUSE, False, port
+                    self._up.set()
+                    return
+                self._stop.wait(_PAUSE)
+
         while not self._stop.is_set():
             self._process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -118,10 +136,7 @@ class Forward:
             assert self._process.stdout is not None
             for line in self._process.stdout:
                 if match := _FORWARDING.match(line):
-                    if said:
-                        say(f"{self.target} can be reached again after {time.monotonic() - since:.0f} s.")
-                    said, pause, first, self._behind = False, _PAUSE, False, int(match[1])
-                    self._up.set()
+                    threading.Thread(target=begins, args=(self._process, int(match[1])), daemon=True).start()
                 elif not line.startswith(("Forwarding from", "Handling connection")):
                     self._last_words = line.strip()
                 if "lost connection to pod" in line:
@@ -140,6 +155,15 @@ class Forward:
                 return
             self._stop.wait(pause)
             pause = min(2 * pause, 2.0)
+
+    def _healthy(self, port: int) -> bool:
+        """Whether the server behind a port of kubectl says that it is ready."""
+        if self.health is None:
+            return True
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}{self.health}", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
 
     def _accept(self) -> None:
         while not self._stop.is_set():

@@ -268,16 +268,16 @@ def user_interfaces() -> None:
         Failure: if one of them is away for too long.
     """
     require_cluster()
-    targets = {8080: (f"svc/{RELEASE}-api-server", 8080), 8083: (f"svc/{RELEASE}-spark-master", 8080),
-               18080: (f"svc/{RELEASE}-spark-history", 18080)}  # fmt: skip
+    targets = {8080: (f"svc/{RELEASE}-api-server", 8080, None), 8083: (f"svc/{RELEASE}-spark-master", 8080, "/json/"),
+               18080: (f"svc/{RELEASE}-spark-history", 18080, None)}  # fmt: skip
     username, password = airflow_api.admin()
     with ExitStack() as stack:
         table = Table(box=None, pad_edge=False, show_header=False)
         forwards = []
-        for preferred, (target, port) in targets.items():
+        for preferred, (target, port, health) in targets.items():
             local = free_port(preferred)
             moved = f" (port {preferred} is taken{holder(preferred)})" if local != preferred else ""
-            forward = stack.enter_context(Forward(target, port, local, patient=True))
+            forward = stack.enter_context(Forward(target, port, local, patient=True, health=health))
             forwards.append(forward)
             table.add_row(PORTS[preferred], forward.url + moved)
         out.print(table)

@@ -202,7 +202,7 @@ def generators(wanted: list[str], rows: int, seed: int) -> list[list[str]]:
     return [*commands, ["python", f"{APPLICATIONS}/generate_clicks.py", *window, "--out", f"{demo.DATA}/clicks"]]
 
 
-def orders_pod(name: str, wanted: list[str], rows: int, seed: int) -> dict[str, Any]:
+def orders_pod(name: str, wanted: list[str], rows: int, seed: int, time_zone: str) -> dict[str, Any]:
     """The pod that fills the shop's database.
 
     Args:
@@ -210,13 +210,15 @@ def orders_pod(name: str, wanted: list[str], rows: int, seed: int) -> dict[str, 
         wanted: the days.
         rows: orders of each day.
         seed: of the generator.
+        time_zone: the platform's, in which the days begin; its ConfigMap is of another namespace.
     """
     window = ["--date", wanted[0], "--days", str(len(wanted)), "--rows", str(rows), "--seed", str(seed)]
     pod = demo.generator_pod(name, ["python", f"{APPLICATIONS}/generate_orders.py", *window])
     pod["metadata"]["namespace"] = SOURCES
     container, spec = pod["spec"]["containers"][0], pod["spec"]
     address = {"name": "SOURCE_URL", "value": "postgresql://shop@shop-db/shop"}
-    container["env"] = [address, from_secret("SOURCE_PASSWORD", "shop")]
+    zone = {"name": "AIRSPARK_TIME_ZONE", "value": time_zone}
+    container["env"] = [address, from_secret("SOURCE_PASSWORD", "shop"), zone]
     for part in (container["volumeMounts"], spec["volumes"]):
         part[:] = [one for one in part if one["name"] != "data"]
     return pod
@@ -234,7 +236,7 @@ def generate(wanted: list[str], rows: int, seed: int) -> None:
         pod = demo.generator_pod(f"generate-data-{uuid.uuid4().hex[:8]}", ["bash", "-c", script])
         demo.run_pod(pod, 300 + len(commands) * (5 + rows // 20_000), current.write)
         if kubectl("get", "namespace", SOURCES, "--ignore-not-found", "--output", "name"):
-            orders = orders_pod(f"generate-orders-{uuid.uuid4().hex[:8]}", wanted, rows, seed)
+            orders = orders_pod(f"generate-orders-{uuid.uuid4().hex[:8]}", wanted, rows, seed, platform.time_zone())
             demo.run_pod(orders, 300 + len(wanted) * (5 + rows // 20_000), current.write)
         current.note = f"{wanted[0]} to {wanted[-1]}"
 

@@ -19,8 +19,9 @@ from airspark.forward import Forward, free_port, wait_forever
 from airspark.project import ROOT, Failure
 
 POD = """
-    import sys
+    import sys, time
     from http.server import BaseHTTPRequestHandler, HTTPServer
+    began = time.monotonic()
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         def do_GET(self):
@@ -29,6 +30,8 @@ POD = """
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self.path == "/die":
                 import os; os._exit(1)
+            if sys.argv[3] == "starting" and time.monotonic() - began < 2:
+                self.send_error(404); return
             text = body or sys.argv[3].encode()
             self.send_response(200); self.send_header("Content-Length", str(len(text))); self.end_headers()
             self.wfile.write(text)
@@ -104,6 +107,15 @@ def test_should_answer_the_first_request_after_a_restart(pod: Pod, capsys: pytes
         assert httpx.get(forward.url).text == "second"
     said = capsys.readouterr().err.splitlines()
     assert said == [] or (len(said) == 2 and "cannot be reached" in said[0] and "can be reached again" in said[1])
+
+
+def test_should_wait_until_the_server_knows_its_own_pages_if_it_listens_before(pod: Pod) -> None:
+    with Forward("svc/a", 8080, patient=True, health="/") as forward:
+        assert httpx.get(forward.url).text == "first"
+        pod.kill()
+        threading.Timer(1, pod.begin, args=("starting",)).start()
+        answer = httpx.get(forward.url, timeout=30)
+        assert (answer.status_code, answer.text) == (200, "starting")
 
 
 def test_should_answer_on_a_connection_that_was_open_before_the_restart(pod: Pod) -> None:

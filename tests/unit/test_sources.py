@@ -36,11 +36,21 @@ def test_should_take_passwords_out_of_the_secret_alone() -> None:
         if "valueFrom" in one
     }
     assert named == set(sources.PASSWORDS)
-    pod = sources.orders_pod("orders", ["2026-01-15"], 10, 7)
+    pod = sources.orders_pod("orders", ["2026-01-15"], 10, 7, "Asia/Seoul")
     assert "hidden" not in json.dumps([sources.objects("Asia/Seoul"), pod])
     assert {"name": "SOURCE_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "sources", "key": "shop"}}} in (
         pod["spec"]["containers"][0]["env"]
     )
+
+
+def test_should_have_the_days_of_the_platform_wherever_data_is_made() -> None:
+    """Should give the platform's time zone as a value outside its namespace, where its ConfigMap cannot be read."""
+    pod = sources.orders_pod("orders", ["2026-01-15"], 10, 7, "America/New_York")
+    api = [item for item in sources.objects("America/New_York") if item["metadata"]["name"] == "shop-api"][0]
+    for container in (*pod["spec"]["containers"], *api["spec"]["template"]["spec"]["containers"]):
+        assert {"name": "AIRSPARK_TIME_ZONE", "value": "America/New_York"} in container["env"]
+    everything = json.dumps([pod, sources.objects("America/New_York")])
+    assert "configMapKeyRef" not in everything
 
 
 def test_should_connect_airflow_to_every_server_by_its_name_in_its_namespace() -> None:
