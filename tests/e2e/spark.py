@@ -38,6 +38,13 @@ def wait(what: str, condition: Callable[[], Any], seconds: float, interval: floa
         time.sleep(interval)
 
 
+def trouble(log: str) -> str:
+    """Return what a driver's log says of lost executors, failed stages and errors, and its end."""
+    words = ("ERROR", "WARN", "Lost ", "lost", "Executor added", "Executor updated", "FetchFailed", "Resubmit")
+    lines = [line for line in log.splitlines() if any(word in line for word in words)]
+    return "\n".join([*lines[-60:], "…", log[-1500:]])
+
+
 @dataclass(frozen=True)
 class Driver:
     """A pod that runs an application in client mode."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from conftest import Run, kubectl
-from spark import alive_workers, driver, process, state, wait
+from spark import alive_workers, driver, process, state, trouble, wait
 
 from airspark import cluster
 from airspark.forward import Forward
@@ -112,9 +112,9 @@ def test_should_end_right_and_take_new_applications_if_the_master_is_killed(mast
             assert "live-master-killed" in found(), "the master forgot the application that was running"
             wait("both workers are back", lambda: alive_workers(master_ui) == 2, 60)
             phase, log = running.end()
-            assert phase == "Succeeded" and "TOTAL 4000 COMPUTED 8 OF 8" in log, log[-3000:]
+            assert phase == "Succeeded" and "TOTAL 4000 COMPUTED 8 OF 8" in log, trouble(log)
             phase, log = fresh.end()
-            assert phase == "Succeeded" and "SUM 499500" in log, log[-3000:]
+            assert phase == "Succeeded" and "SUM 499500" in log, trouble(log)
     assert kubectl("get", "pod", "airspark-spark-master-0", "--output", "jsonpath={.metadata.uid}") != before
 
 
@@ -131,7 +131,7 @@ def test_should_lose_and_recompute_nothing_if_workers_are_scaled_in(master_ui: s
             kubectl(*gone, timeout=180)
             go("live-scale-in")
             phase, log = running.end()
-        assert phase == "Succeeded" and "TOTAL 60000 COMPUTED 12 OF 12" in log, log[-3000:]
+        assert phase == "Succeeded" and "TOTAL 60000 COMPUTED 12 OF 12" in log, trouble(log)
         assert "FetchFailed" not in log and "ExecutorLostFailure" not in log
     finally:
         scale(2)
@@ -147,7 +147,7 @@ def test_should_end_right_if_a_worker_is_killed(master_ui: str) -> None:
             kubectl("exec", "airspark-spark-worker-1", "--", "kill", "-9", worker)
         go("live-worker-killed")
         phase, log = running.end()
-        assert phase == "Succeeded" and "TOTAL 4000 " in log, log[-3000:]
+        assert phase == "Succeeded" and "TOTAL 4000 " in log, trouble(log)
     wait("the worker is back", lambda: alive_workers(master_ui) == 2, 90)
 
 
@@ -161,7 +161,7 @@ context.parallelize([0], 1).map(lambda _: len(bytearray(b"1") * (3 << 30))).coll
     with driver("live-out-of-memory", greedy, *EXECUTOR, "--conf", "spark.task.maxFailures=1") as running:
         phase, log = running.end()
     assert phase == "Failed"
-    assert "worker exited unexpectedly" in log or "exit code 137" in log or "MemoryError" in log, log[-3000:]
+    assert "worker exited unexpectedly" in log or "exit code 137" in log or "MemoryError" in log, trouble(log)
     wait("both workers serve", lambda: alive_workers(master_ui) == 2, 120)
     with driver("live-after-memory", SMALL, *EXECUTOR) as after:
         assert after.end()[0] == "Succeeded"
@@ -188,7 +188,7 @@ def test_should_say_in_a_sentence_that_the_secret_is(
     refused: dict[tuple[str, str], tuple[str, str]], which: str, words: str
 ) -> None:
     phase, log = refused[which, "checked"]
-    assert phase == "Failed" and words in log and "Traceback" not in log, log[-3000:]
+    assert phase == "Failed" and words in log and "Traceback" not in log, trouble(log)
 
 
 @pytest.mark.long
