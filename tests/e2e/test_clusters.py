@@ -133,6 +133,7 @@ finally:
     assert "airspark-connected-control-plane   Ready" in done.stdout and "standard (default)" in done.stdout
 
 
+@pytest.mark.long
 def test_should_say_that_there_is_no_cluster_if_it_was_removed_behind_our_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLUSTER", "airspark-gone")
     from airspark.project import kubeconfig

@@ -109,6 +109,7 @@ def test_should_run_task_pods_without_credentials(second_run: tuple[str, str, di
     assert [source["secretKeyRef"]["name"] for source in sources] == ["airspark-spark-auth"]
 
 
+@pytest.mark.long
 def test_should_retry_and_leave_nothing_if_the_spark_application_fails(demo_run: Run, airflow: Airflow) -> None:
     demo.generate(BAD_DAY, 2000, seed=3)
     run_id, state = run_day(airflow, BAD_DAY, max_reject_share=0)

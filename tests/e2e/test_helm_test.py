@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 
+import pytest
+
 from airspark import tools
 from airspark.airflow_api import Airflow
 from airspark.project import NAMESPACE, RELEASE, kubeconfig
@@ -54,6 +56,7 @@ def test_should_pass_every_step_run_a_task_in_a_pod_and_an_application_on_the_cl
         assert re.fullmatch(wanted, said), said
 
 
+@pytest.mark.long
 def test_should_say_which_step_was_skipped_if_the_dag_is_paused(airflow: Airflow) -> None:
     airflow.call("PATCH", "/dags/airspark_check", json={"is_paused": True})
     try:

@@ -138,6 +138,7 @@ def test_should_lose_and_recompute_nothing_if_workers_are_scaled_in(master_ui: s
         wait("two workers", lambda: alive_workers(master_ui) == 2, 120)
 
 
+@pytest.mark.long
 def test_should_end_right_if_a_worker_is_killed(master_ui: str) -> None:
     with driver("live-worker-killed", shuffle("live-worker-killed", pause=3), *EXECUTOR) as running:
         running.wait_for("SHUFFLED")
@@ -151,6 +152,7 @@ def test_should_end_right_if_a_worker_is_killed(master_ui: str) -> None:
     wait("the worker is back", lambda: alive_workers(master_ui) == 2, 90)
 
 
+@pytest.mark.long
 def test_should_say_why_and_keep_its_workers_if_an_executor_runs_out_of_memory(master_ui: str) -> None:
     greedy = """
 from pyspark.sql import SparkSession

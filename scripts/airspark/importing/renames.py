@@ -14,6 +14,7 @@ MOVED = {
     "webserver.webserverConfigConfigMapName": "apiServer.apiServerConfigConfigMapName",
     "webserver.extraNetworkPolicies": "apiServer.networkPolicy.ingress.from",
     "webserver.defaultUser.enabled": "createUserJob.enabled",
+    "createUserJob.defaultUser.enabled": "createUserJob.enabled",  # as people write that of Airflow 2's webserver
     "webserver.defaultUser": "createUserJob.defaultUser",
     "ports.airflowUI": "ports.apiServer",
     "postgresql.primary.persistence.size": "postgresql.persistence.size",
