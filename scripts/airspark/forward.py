@@ -51,7 +51,7 @@ class Forward:
         patient: whether a connection waits until the target is back, and a request that changes nothing is sent again if it
             got no answer; a line says so. Otherwise the connection ends, for a client that asks again by itself.
         health: a path that answers 200 once the server is ready. A server may listen before it knows its own pages: Spark's
-            master answers 404 then. By default whoever listens counts as ready.
+            master answers 404 then. By default a server that listens counts as ready.
     """
 
     def __init__(

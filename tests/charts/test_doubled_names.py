@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from batches import values
 from rendering import RenderError, nested, text
 
 TWICE = [{"name": "a", "image": "a:1"}, {"name": "a", "image": "a:2"}]
@@ -37,20 +38,9 @@ def _said(values: dict[str, Any], chart: str = "airflow") -> list[str]:
     return [line for line in str(problem.value).splitlines() if ": " in line and not line.startswith("Error")]
 
 
-def _below(paths: dict[str, Any]) -> dict[str, Any]:
-    merged: dict[str, Any] = {}
-    for path, value in paths.items():
-        part = merged
-        *above, last = path.split(".")
-        for name in above:
-            part = part.setdefault(name, {})
-        part[last] = value
-    return merged
-
-
 @pytest.mark.parametrize("chart", list(LISTS))
 def should_refuse_a_name_that_stands_twice_in_one_list(chart: str) -> None:
-    said = _said(_below(LISTS[chart]), chart)
+    said = _said(values(LISTS[chart]), chart)
     assert sorted(line.partition(":")[0] for line in said) == sorted(LISTS[chart])
     assert all("of two entries, and one of them would be lost" in line for line in said)
 

@@ -84,7 +84,7 @@ def read(path: Path, example: str = "for example: make up VALUES=my-values.yaml"
 
     Args:
         path: the file.
-        example: the command to call instead, if there is no such file.
+        example: the command to call instead where the file is missing.
 
     Raises:
         Failure: if it is missing or not one YAML map.
