@@ -93,26 +93,27 @@ def browser(up: None) -> Iterator[Any]:
         images.build(images.BROWSER)
     port = free_port()
     name = f"airspark-browser-{port}"
-    subprocess.run(["docker", "run", "--detach", "--rm", "--network", "host", "--name", name, images.BROWSER.tag,
+    subprocess.run(["docker", "run", "--detach", "--network", "host", "--name", name, images.BROWSER.tag,
                     f"--remote-debugging-port={port}"], check=True, capture_output=True)  # fmt: skip
     try:
         with sync_playwright() as playwright:
-            yield connect_browser(playwright, f"http://127.0.0.1:{port}")
+            yield connect_browser(playwright, name, f"http://127.0.0.1:{port}")
     finally:
-        subprocess.run(["docker", "rm", "--force", name], capture_output=True)
+        subprocess.run(["docker", "rm", "--force", "--volumes", name], capture_output=True)
 
 
-def connect_browser(playwright: Any, address: str, seconds: int = 30) -> Any:
-    """Connect to Chromium once it listens."""
-    import time
-
+def connect_browser(playwright: Any, container: str, address: str, seconds: int = 180) -> Any:
+    """Connect to Chromium once it listens; a first start reads some hundred megabytes from a disk that others use, too."""
     deadline = time.monotonic() + seconds
     while True:
         try:
             return playwright.chromium.connect_over_cdp(address)
         except Exception as problem:
-            if time.monotonic() > deadline:
-                raise AssertionError(f"Chromium does not listen on {address} after {seconds} s") from problem
+            state = subprocess.run(["docker", "inspect", "--format", "{{.State.Status}}", container], capture_output=True, text=True)
+            if time.monotonic() > deadline or state.stdout.strip() != "running":
+                log = subprocess.run(["docker", "logs", "--tail", "50", container], capture_output=True, text=True)
+                said = f"{state.stdout}{state.stderr}{log.stdout}{log.stderr}"
+                raise AssertionError(f"Chromium does not listen on {address} within {seconds} s: {said}") from problem
             time.sleep(0.3)
 
 
