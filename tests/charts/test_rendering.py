@@ -76,6 +76,40 @@ def should_leave_out_a_chart_if_its_enabled_is_false() -> None:
     assert not [item for item in without_operator if "-spark-operator" in item["metadata"]["name"]]
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        nested("spark.enabled", False),
+        nested("airflow.enabled", False),
+        nested("sparkOperator.enabled", False),
+        nested("airflow.backup.enabled", True),
+        nested("airflow.dags.persistence.enabled", True),
+    ],
+    ids=json.dumps,
+)
+def should_make_the_claims_that_a_pod_mounts_from_its_start_and_no_others(values: Object) -> None:
+    # `helm --wait` waits for every claim, and one that binds at its first use waits for a pod.
+    objects = render(values)
+    made = {item["metadata"]["name"] for item in objects if item["kind"] == "PersistentVolumeClaim"}
+    templates = [item for item in objects if item["kind"] in ("Deployment", "StatefulSet", "Job")]
+    assert made == set().union(*(_claims(item["spec"]["template"]["spec"]) for item in templates))
+    if values.get("airflow", {}).get("enabled", True):
+        assert _claims(task_pod(objects)["spec"]) <= made
+
+
+def _claims(pod: Object) -> set[str]:
+    """Return the names of the claims that a pod mounts."""
+    claims = (volume.get("persistentVolumeClaim") for volume in pod.get("volumes", []))
+    return {claim["claimName"] for claim in claims if claim}
+
+
+def should_mount_a_claim_of_event_logs_that_somebody_brings_where_spark_is_off() -> None:
+    values = {"spark": {"enabled": False}, "events": {"create": False}, "global": {"claims": {"events": "mine"}}}
+    assert "mine" in _claims(task_pod(render(values))["spec"])
+    assert "spark.eventLog.dir" in text(values) and "spark.eventLog.dir" not in text(nested("spark.enabled", False))
+
+
 def should_keep_one_kind_per_file_and_files_small() -> None:
     for path in sorted((CHARTS / "airspark").rglob("templates/**/*")):
         if path.is_file():
