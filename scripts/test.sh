@@ -94,7 +94,7 @@ case $part in
   long)
     prepare
     step "long tests of DAGs and Spark applications" inside long
-    step "long tests" env AIRSPARK_REQUIRE_IMAGES=1 "$python" -m pytest -q -m long tests/images tests/e2e "$@"
+    step "long tests" env AIRSPARK_REQUIRE_IMAGES=1 "$python" -m pytest -q -m long --durations 60 tests/images tests/e2e "$@"
     ;;
   *) echo "✗ there is no part '$part': fast, all, long, apps or lint" >&2; exit 2 ;;
 esac

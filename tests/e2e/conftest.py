@@ -109,7 +109,9 @@ def connect_browser(playwright: Any, container: str, address: str, seconds: int 
         try:
             return playwright.chromium.connect_over_cdp(address)
         except Exception as problem:
-            state = subprocess.run(["docker", "inspect", "--format", "{{.State.Status}}", container], capture_output=True, text=True)
+            state = subprocess.run(
+                ["docker", "inspect", "--format", "{{.State.Status}}", container], capture_output=True, text=True
+            )
             if time.monotonic() > deadline or state.stdout.strip() != "running":
                 log = subprocess.run(["docker", "logs", "--tail", "50", container], capture_output=True, text=True)
                 said = f"{state.stdout}{state.stderr}{log.stdout}{log.stderr}"

@@ -22,8 +22,11 @@ SECONDS = 600
 WAITS = {"example_external_task": 90, "example_retry_policy": 90, "example_sensors": 120}
 #: What others wait for or read goes first.
 FIRST = ("example_external_task_marker_parent", "child_dag")
-#: What the form of a DAG asks for.
-CONF = {"example_params_ui_tutorial": {"required_field": "some text that is asked for"}}
+#: What the form of a DAG asks for, or the command in its documentation gives.
+CONF = {
+    "example_params_ui_tutorial": {"required_field": "some text that is asked for"},
+    "example_passing_params_via_test_command": {"foo": "bar"},
+}
 
 
 def load() -> dict[str, Any]:
