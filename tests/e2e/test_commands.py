@@ -59,6 +59,7 @@ def test_should_collect_everything_but_secrets(demo_run: Run) -> None:
     assert not [name for name, text in texts.items() if password in text or database in text]
 
 
+@pytest.mark.long
 def test_should_follow_a_backfill_through_restarts_of_both_api_servers(airflow: Airflow) -> None:
     """Takes as long as a new pod of Airflow's API server needs: some 30 s."""
     days = ("FROM=2025-05-01", "TO=2025-05-01")

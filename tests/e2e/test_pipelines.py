@@ -131,6 +131,7 @@ def test_should_compare_many_tasks_with_one(airflow_with_sources: Airflow, runs:
     assert "in mapped tasks: " in log_of(airflow_with_sources, "parallel_batches", run_id, "compare")
 
 
+@pytest.mark.long
 def test_should_count_words_and_add_up_pi_with_what_was_asked_for(airflow_with_sources: Airflow) -> None:
     airflow = airflow_with_sources
     words = start(airflow, "rdd_wordcount", {"text": "to be or not to be", "name": "test"})

@@ -96,6 +96,7 @@ def shared_secret() -> str:
     return base64.b64decode(encoded).decode()
 
 
+@pytest.mark.long
 def test_should_end_right_and_take_new_applications_if_the_master_is_killed(master_ui: str) -> None:
     wait("two workers", lambda: alive_workers(master_ui) == 2, 60)
     with driver("live-master-killed", shuffle("live-master-killed", pause=5), *EXECUTOR) as running:

@@ -98,7 +98,8 @@ def test_should_run_both_tasks_with_the_drivers_log_and_leave_nothing(client: Ai
     assert not pods("plain") and not pods("deferred")
 
 
-@pytest.mark.parametrize("task", ["plain", pytest.param("deferred", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("task", ["plain", "deferred"])
 def test_should_delete_driver_and_executors_if_the_task_is_killed(client: Airflow, task: str) -> None:
     run = trigger(client, steps=LONG)
     only(client, run, task)

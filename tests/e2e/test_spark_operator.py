@@ -104,6 +104,7 @@ def test_should_forbid_the_driver_nothing_that_it_needs(plain: Application) -> N
     assert "Forbidden" not in log and "forbidden" not in log, log[-3000:]
 
 
+@pytest.mark.long
 def test_should_begin_anew_if_the_spec_changes_after_the_end(plain: Application) -> None:
     before = plain.status()["submissionID"]
     plain.patch(sparkConf={"spark.app.changed": "yes"})
@@ -145,6 +146,7 @@ def test_should_fail_with_the_exit_code_and_the_last_error_if_the_driver_fails()
         assert app.condition("Failed")["status"] == "True" and len(app.pods("driver")) == 1
 
 
+@pytest.mark.long
 def test_should_name_the_role_and_the_remedy_if_the_driver_runs_out_of_memory() -> None:
     with application("live-oom", OOM, driver={"memory": "512m", "memoryOverhead": "384m"}) as app:
         status = app.reach("FAILED")
@@ -365,8 +367,15 @@ def accounts(up: None) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("name", "driver", "executor", "expected", "account"),
     [
-        ("live-account-none", {}, {}, [DRIVERS, None], DRIVERS),
-        ("live-account-field", {}, {"serviceAccount": "live-executor"}, [DRIVERS, "live-executor"], "live-executor"),
+        pytest.param("live-account-none", {}, {}, [DRIVERS, None], DRIVERS, marks=pytest.mark.long),
+        pytest.param(
+            "live-account-field",
+            {},
+            {"serviceAccount": "live-executor"},
+            [DRIVERS, "live-executor"],
+            "live-executor",
+            marks=pytest.mark.long,
+        ),
         (
             "live-account-executors-template",
             {},
@@ -381,12 +390,13 @@ def accounts(up: None) -> Iterator[None]:
             ["live-driver", None],
             "live-driver",
         ),
-        (
+        pytest.param(
             "live-account-template-with-token",
             {},
             {"template": {"spec": {"automountServiceAccountToken": True}}},
             [DRIVERS, None],
             DRIVERS,
+            marks=pytest.mark.long,
         ),
     ],
 )

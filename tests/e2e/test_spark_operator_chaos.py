@@ -148,6 +148,7 @@ def killed(dice: random.Random, kills: int) -> None:
         assert {name: int(lines[name]) for name in applications} == {name: wanted for name, (_, wanted) in applications.items()}
 
 
+@pytest.mark.long
 def test_should_start_each_driver_once_if_the_controller_is_killed_some_times(ground: random.Random) -> None:
     killed(ground, FEW_KILLS)
 
