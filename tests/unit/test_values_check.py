@@ -80,6 +80,13 @@ def test_should_say_one_sentence_that_names_the_key_and_what_to_write(text: str,
     assert sentence in one(text)
 
 
+@pytest.mark.parametrize("off", ["", "airflow", "spark", "sparkOperator"])
+def test_should_name_a_key_that_every_chart_refuses_once_and_as_it_is_written(off: str) -> None:
+    switched = f"\n{off}: {{enabled: false}}" if off else ""
+    sentence = one(f"global: {{timeZone: America/New_Yrok}}{switched}")
+    assert sentence.startswith('global.timeZone: "America/New_Yrok" is not a time zone'), sentence
+
+
 def test_should_say_everything_at_once_over_schema_charts_and_templates() -> None:
     found = said(
         "webserver: {}\nairflow:\n  executor: CeleryExecutor\n  scheduler: {replcas: 2}\n  fernetKey: hunter2\n"

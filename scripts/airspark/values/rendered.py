@@ -96,7 +96,7 @@ def sentences(said: str, values: Values, chart: str = "") -> list[str]:
 
 
 def qualified(line: str, chart: str) -> str:
-    """Return a chart's sentence with its keys as a values file of charts/airspark has them.
+    """Return a chart's sentence with its keys as a values file of charts/airspark has them; `global` is every chart's.
 
     Args:
         line: for example "dags.gitSync.repo: set it, or switch `dags.gitSync.enabled` off".
@@ -105,8 +105,8 @@ def qualified(line: str, chart: str) -> str:
     match = SENTENCE.fullmatch(line)
     if not chart or not match:
         return line
-    known = umbrella()["properties"][chart]["properties"]
-    keys = ", ".join(key if key.startswith(f"{chart}.") else f"{chart}.{key}" for key in match["keys"].split(", "))
+    known = umbrella()["properties"][chart]["properties"].keys() - {"global"}
+    keys = ", ".join(key if key.startswith((f"{chart}.", "global.")) else f"{chart}.{key}" for key in match["keys"].split(", "))
 
     def quoted(word: re.Match[str]) -> str:
         return f"`{chart}.{word[1]}" if re.split(r"[.:\[ ]", word[1])[0] in known else word[0]
