@@ -50,16 +50,23 @@ def load() -> dict[str, Any]:
 
 
 def answer() -> None:
-    """Be the human that tasks wait for: take the first option of each question."""
+    """Be the human that tasks wait for: take the first option of each question, as the REST API stores an answer."""
     from airflow.models.hitl import HITLDetail
+    from airflow.models.trigger import handle_event_submit
+    from airflow.triggers.base import TriggerEvent
     from airflow.utils.session import create_session
+    from airflow.utils.state import TaskInstanceState
 
     while True:
         with create_session() as session:
             for question in session.query(HITLDetail).filter(HITLDetail.responded_at.is_(None)):
+                if question.task_instance.state != TaskInstanceState.AWAITING_INPUT:
+                    continue
                 question.chosen_options = question.options[:1]
                 question.params_input = dict.fromkeys(question.params, "an answer")
                 question.responded_at, question.responded_by = datetime.now(UTC), {"id": "1", "name": "airflow"}
+                event = TriggerEvent(question.as_resume_event_payload())
+                handle_event_submit(event, task_instance=question.task_instance, session=session)
         time.sleep(2)
 
 
