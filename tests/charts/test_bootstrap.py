@@ -82,6 +82,40 @@ def should_make_no_user_if_createuserjob_is_off() -> None:
     assert "airspark-admin" not in str(find(objects, "Role", "airspark-bootstrap-role"))
 
 
+def should_have_what_both_of_the_official_jobs_list_and_the_migrations_of_one_name() -> None:
+    values = {
+        "bootstrap": {"tolerations": [{"key": "own", "operator": "Exists"}]},
+        "createUserJob": {
+            "env": [{"name": "USERS", "value": "1"}, {"name": "BOTH", "value": "user's"}],
+            "extraVolumes": [{"name": "users", "emptyDir": {}}],
+            "extraVolumeMounts": [{"name": "users", "mountPath": "/users"}],
+            "extraInitContainers": [{"name": "before-users", "image": "a"}],
+            "extraContainers": [{"name": "beside-users", "image": "a"}],
+            "tolerations": [{"key": "users", "operator": "Exists"}],
+        },
+        "migrateDatabaseJob": {
+            "env": [{"name": "MIGRATION", "value": "2"}, {"name": "BOTH", "value": "migration's"}],
+            "extraVolumes": [{"name": "migration", "emptyDir": {}}],
+            "extraVolumeMounts": [{"name": "migration", "mountPath": "/migration"}],
+            "extraInitContainers": [{"name": "before-migration", "image": "a"}],
+            "extraContainers": [{"name": "beside-migration", "image": "a"}],
+            "tolerations": [{"key": "users", "operator": "Exists"}, {"key": "migration", "operator": "Exists"}],
+        },
+    }
+    pod = pods(render({"airflow": values}))["bootstrap"]["spec"]
+    (own,) = [container for container in pod["containers"] if container["name"] == "bootstrap"]
+    assert {name: env(own).get(name) for name in ("USERS", "MIGRATION", "BOTH")} == {
+        "USERS": "1",
+        "MIGRATION": "2",
+        "BOTH": "migration's",
+    }
+    assert {"/users", "/migration"} <= {mount["mountPath"] for mount in own["volumeMounts"]}
+    assert {"users", "migration"} <= {volume["name"] for volume in pod["volumes"]}
+    assert {"beside-users", "beside-migration"} <= {container["name"] for container in pod["containers"]}
+    assert {"before-users", "before-migration"} <= {container["name"] for container in pod["initContainers"]}
+    assert [toleration["key"] for toleration in pod["tolerations"]] == ["own", "users", "migration"]
+
+
 def should_render_templates_in_connections() -> None:
     settings = find(render(release="other"), "ConfigMap", "other-bootstrap-")["data"]["settings.json"]
     assert json.loads(settings)["connections"]["spark_default"] == {

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cases import Rendered
-from rendering import CHARTS, Object, RenderError, env, find, nested, render, text
+from rendering import CHARTS, Object, RenderError, env, find, nested, render, task_pod, text
 
 BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
 
@@ -103,8 +103,8 @@ HELPERS = {
     "registry_secret": "pull",
     "elasticsearch_secret": "",
     "opensearch_secret": "",
-    "custom_airflow_environment": '- name: WHO\n  value: me\n- name: MORE\n  value: "1"',
-    "custom_airflow_environment_from": "- configMapRef: {name: more}",
+    "custom_airflow_environment": '\n  - name: WHO\n    value: me\n  - name: MORE\n    value: "1"',
+    "custom_airflow_environment_from": "\n  - configMapRef: {name: more}",
     "standard_airflow_environment": None,
     "airflowPodSecurityContext": None,
     "containerSecurityContext": None,
@@ -148,10 +148,41 @@ def should_know_every_helper_of_the_official_chart_with_the_same_meaning(parent:
     assert (
         "runAsUser: 50000" in given["airflowPodSecurityContext"] and "readOnlyRootFilesystem" in given["containerSecurityContext"]
     )
-    assert given["standard_airflow_environment"].startswith("- name: AIRFLOW_HOME\n  value: /opt/airflow")
+    assert given["standard_airflow_environment"].startswith("\n  - name: AIRFLOW_HOME\n    value: /opt/airflow")
     assert {name: value for name, value in given.items() if HELPERS[name] is not None} == {
         name: value for name, value in HELPERS.items() if value is not None
     }
+
+
+#: The way in which pod templates made from the official chart's file call the helpers of the environment.
+CALLED_BY_INDENT = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: placeholder-name
+spec:
+  containers:
+    - name: base
+      image: {{ template "pod_template_image" . }}
+      envFrom: {{- include "custom_airflow_environment_from" . | default "\\n  []" | indent 6 }}
+      env:
+        - name: AIRFLOW__CORE__EXECUTOR
+          value: LocalExecutor
+        {{- include "standard_airflow_environment" . | indent 6}}
+        {{- include "custom_airflow_environment" . | indent 6 }}
+      securityContext: {{- include "containerSecurityContext" (list . .Values.workers) | nindent 8 }}
+  securityContext: {{- include "airflowPodSecurityContext" (list . .Values.workers) | nindent 4 }}
+"""
+
+
+@both
+@pytest.mark.parametrize("more", [True, False])
+def should_make_task_pods_by_a_pod_template_that_calls_the_environments_by_indent(parent: str, more: bool) -> None:
+    given = {"env": [{"name": "WHO", "value": "me"}], "extraEnvFrom": "- configMapRef: {name: more}"} if more else {}
+    (container,) = task_pod(render(*_below({"podTemplate": CALLED_BY_INDENT, **given}, parent)))["spec"]["containers"]
+    assert container.get("envFrom", []) == ([{"configMapRef": {"name": "more"}}] if more else [])
+    found = {item["name"]: item.get("value") for item in container["env"]}
+    assert found["AIRFLOW_HOME"] == "/opt/airflow" and found.get("WHO") == ("me" if more else None)
 
 
 def should_test_every_helper_of_the_official_chart_that_is_here() -> None:

@@ -22,7 +22,15 @@ The bootstrap Job.
 {{- range $key, $value := $job }}{{ if $value }}{{ $_ := set $said $key $value }}{{ end }}{{ end }}
 {{- $layers = append $layers $said }}
 {{- end }}
-{{- dict "component" "bootstrap" "values" (include "airflow.layers" $layers | fromJson) | toJson -}}
+{{- $values := include "airflow.layers" $layers | fromJson }}
+{{- range $key, $value := $values }}
+{{- if and (kindIs "slice" $value) (not (has $key (list "args" "command"))) }}
+{{- $all := list }}
+{{- range $layers }}{{ $all = concat $all (get . $key | default list) }}{{ end }}
+{{- $_ := set $values $key (uniq $all) }}
+{{- end }}
+{{- end }}
+{{- dict "component" "bootstrap" "values" $values | toJson -}}
 {{- end -}}
 
 {{- define "airflow.bootstrap.objects" -}}

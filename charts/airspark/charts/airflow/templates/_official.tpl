@@ -86,11 +86,14 @@ templates/_validate_texts.tpl refuses the others with a sentence.
 {{- define "migrateDatabaseJob.serviceAccountName" }}{{ include "airflow.serviceAccountName" (include "airflow.bootstrap.component" . | fromJson | merge (dict "root" .)) }}{{ end }}
 {{- define "createUserJob.serviceAccountName" }}{{ include "migrateDatabaseJob.serviceAccountName" . }}{{ end }}
 
+{{- /* Pod templates call these three by `indent`: their text begins with a new line, and is nothing where there is no entry. */}}
 {{- define "standard_airflow_environment" }}
 {{- $none := dict "Values" (merge (dict "env" list "secret" list "extraEnv" "") (omit .Values "env" "secret" "extraEnv")) }}
-{{- include "airflow.env" (dict "root" (merge $none (omit . "Values")) "secrets" (include "airflow.taskSecrets" . | fromYamlArray)) }}
+{{- include "airflow.env" (dict "root" (merge $none (omit . "Values")) "secrets" (include "airflow.taskSecrets" . | fromYamlArray)) | nindent 2 }}
 {{- end }}
-{{- define "custom_airflow_environment" }}{{ with include "airflow.userEnv" (dict "root" .) | fromJsonArray }}{{ toYaml . }}{{ end }}{{ end }}
-{{- define "custom_airflow_environment_from" }}{{ include "airflow.envFrom" . }}{{ end }}
+{{- define "custom_airflow_environment" }}
+{{- with include "airflow.userEnv" (dict "root" .) | fromJsonArray }}{{ toYaml . | nindent 2 }}{{ end }}
+{{- end }}
+{{- define "custom_airflow_environment_from" }}{{ with include "airflow.envFrom" . | trim }}{{ nindent 2 . }}{{ end }}{{ end }}
 {{- define "airflowPodSecurityContext" }}{{ include "airflow.podSecurityContext" (dict "root" (first .) "uid" (first .).Values.uid "values" (last .)) }}{{ end }}
 {{- define "containerSecurityContext" }}{{ include "airflow.containerSecurityContext" (dict "root" (first .) "values" (last .)) }}{{ end }}
