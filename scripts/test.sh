@@ -34,7 +34,7 @@ lint() {
 }
 
 # DAGs and Spark applications run inside the image they ship in: same Python, Java, Spark and Airflow. The argument is
-# pytest's expression of marks.
+# pytest's expression of marks; a second one is how its processes share the tests, by file unless it says otherwise.
 inside() {
   local site=$PWD/.build/pytest-site airflow opensearch postgres servers ended=0
   if [[ ! -f $site/.ready || requirements/pytest.txt -nt $site/.ready ]]; then
@@ -54,7 +54,7 @@ print(IMAGES["airflow"].tag, OPENSEARCH.tag, IMAGES["postgres"].tag)') || return
   docker run --rm --network "container:$servers" --user 50000:0 --volume "$PWD:/repo:ro" --volume "$site:/site:ro" \
     --env PYTHONPATH=/site --env PYTHONDONTWRITEBYTECODE=1 --env SPARK_LOCAL_IP=127.0.0.1 --workdir /repo \
     --env AIRSPARK_SEARCH=http://127.0.0.1:9200 --env AIRSPARK_WAREHOUSE=postgresql://postgres@127.0.0.1/postgres \
-    "$airflow" python -m pytest -q --numprocesses 2 --dist loadfile --durations 20 -m "$1" tests/apps tests/dags || ended=$?
+    "$airflow" python -m pytest -q --numprocesses 2 --dist "${2:-loadfile}" --durations 20 -m "$1" tests/apps tests/dags || ended=$?
   docker rm --force "$(<"$site/.postgres")" "$servers" >/dev/null
   return "$ended"
 }
@@ -93,7 +93,7 @@ case $part in
     ;;
   long)
     prepare
-    step "long tests of DAGs and Spark applications" inside long
+    step "long tests of DAGs and Spark applications" inside long worksteal
     step "long tests" env AIRSPARK_REQUIRE_IMAGES=1 "$python" -m pytest -q -m long --durations 60 tests/images tests/e2e "$@"
     ;;
   *) echo "✗ there is no part '$part': fast, all, long, apps or lint" >&2; exit 2 ;;
