@@ -34,7 +34,7 @@ OFFICIAL = {
     },
     "scheduler": {"replicas": 2},
     "redis": {"password": PASSWORD},
-    "config": {"smtp": {"smtp_password": PASSWORD}},
+    "config": {"ldap": {"bind_password": PASSWORD}},
 }
 
 
@@ -234,7 +234,7 @@ def imported(values: dict[str, Any]) -> Imported:
 
 def test_should_read_values_below_airflow_as_a_chart_that_holds_the_official_one_has_them() -> None:
     done = translate({"airflow": {"executor": "KubernetesExecutor", "scheduler": {"replicas": 2}}, "global": {}})
-    assert done.values == {"airflow": {"executor": "KubernetesExecutor", "scheduler": {"replicas": 2}}}
+    assert done.values["airflow"] == {"executor": "KubernetesExecutor", "scheduler": {"replicas": 2}}
 
 
 def test_should_read_what_helm_get_values_prints() -> None:

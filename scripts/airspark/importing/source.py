@@ -21,6 +21,15 @@ HELM_HEADER = "USER-SUPPLIED VALUES"
 EXAMPLE = "for example: make import-values FILE=official.yaml"
 
 
+def beside(values: Values) -> list[str]:
+    """Return the keys beside `airflow`, in the file of a chart that holds the official one.
+
+    Args:
+        values: what the file says.
+    """
+    return [key for key in values if key not in ("airflow", HELM_HEADER)] if isinstance(values.get("airflow"), dict) else []
+
+
 def official(values: Values, name: str) -> Values:
     """Return the values as the official chart takes them.
 
@@ -56,6 +65,8 @@ def official(values: Values, name: str) -> Values:
             continue
         types = known.get(key, {}).get("type", [])
         wanted = [types] if isinstance(types, str) else types
+        if set(wanted) - {"null"} == {"array"} and not isinstance(value, list):
+            raise Failure(f"{name}: {key}: it is {kind(value)}, and a list is expected", f"correct `{key}`, then call it again")
         if "object" in wanted and not isinstance(value, dict) and len(set(wanted) - {"null"}) == 1:
             raise Failure(
                 f"{name}: {key} is {kind(value)} where the official chart has a map", f"correct `{key}`, then call it again"

@@ -11,14 +11,13 @@ import yaml
 from jsonschema import Draft7Validator
 
 from airspark.charts.schema import ignored_keys, refused_keys
-from airspark.importing import images, renames, source, texts
-from airspark.importing.work import CHANGED, DROPPED, KEPT, Imported, Work
+from airspark.importing import empty, executor, images, options, references, renames, source, texts, variables
+from airspark.importing.work import CHANGED, DROPPED, KEPT, RENAMED, Imported, Work
 from airspark.project import ROOT, Failure
 from airspark.values import shape
 from airspark.values.reading import Values
 
 CHART = ROOT / "charts/airflow"
-EXECUTOR = "KubernetesExecutor"
 
 
 def translate(values: Values, name: str = "the file") -> Imported:
@@ -33,16 +32,26 @@ def translate(values: Values, name: str = "the file") -> Imported:
     """
     given = source.official(values, name)
     work = Work(given)
-    executor(work)
+    executor.executor(work)
     images.images(work)
+    variables.variables(work)
     renames.sidecar(work)
     renames.keys(work)
-    renames.options(work)
+    options.options(work)
+    references.local_settings(work)
     texts.keys(work)
     texts.brokers(work)
     parts(work)
     refused(work)
+    empty.texts(work)
+    references.selectors(work)
+    references.folder(work)
+    references.references(work, name)
     unknown(work, name)
+    empty.nulls(work)
+    zone = time_zone(work)
+    for key in source.beside(values):
+        work.say(key, DROPPED, "not of the Airflow chart, but of the chart around it, which is not here")
     notes = {
         **_notes(),
         "extraSecrets": "its content stands in the release, for all who may read that; better make the Secret yourself",
@@ -52,38 +61,12 @@ def translate(values: Values, name: str = "the file") -> Imported:
             work.say(path, KEPT, notes.get(path, ""))
     order = list(given)
     work.rows.sort(key=lambda row: _place(order, row.key))
-    return Imported({"airflow": work.values}, work.rows, work.secrets)
+    return Imported({"airflow": work.values, "global": {"timeZone": zone}}, work.rows, work.secrets)
 
 
 def _place(order: list[str], key: str) -> int:
     top = key.split(".")[0].split("[")[0]
     return order.index(top) if top in order else len(order)
-
-
-def executor(work: Work) -> None:
-    """Have every task run as a pod, and say what that changes for one who came with Celery or the LocalExecutor."""
-    given = work.get("executor")
-    if given == EXECUTOR:
-        return
-    was = f"was {given}" if given else "the official chart's default is the CeleryExecutor"
-    work.change("executor", EXECUTOR, f"{was}; here each task is a pod")
-    if given is None or "Celery" in str(given):
-        renames.workers(work)
-        replicas, slots = work.get("workers.replicas"), work.get("config.celery.worker_concurrency") or 16
-        if replicas:
-            most = (
-                f"; {replicas} workers of {slots} tasks are `config.core.parallelism: {replicas * int(slots)}`"
-                if str(slots).isdigit()
-                else ""
-            )
-            work.drop("workers.replicas", f"task pods come and go with their tasks{most}")
-        if work.get("workers.resources"):
-            work.made.add("workers.resources")
-            work.say(
-                "workers.resources",
-                CHANGED,
-                "kept, and now of each task's pod, not of a worker with several tasks: make it smaller",
-            )
 
 
 def parts(work: Work) -> None:
@@ -104,6 +87,37 @@ def parts(work: Work) -> None:
             work.drop(f"{name}.enabled", "Airflow 3 does not work without it")
     if work.get("workers.kubernetes") == {}:
         work.take("workers.kubernetes")
+
+
+def time_zone(work: Work) -> str:
+    """Return the zone of days and schedules, which is UTC in the official chart unless airflow.cfg has another.
+
+    Args:
+        work: the values; `config.core.default_timezone` is taken out, because the zone says it.
+    """
+    option = "config.core.default_timezone"
+    given = work.get(option)
+    env = [item.get("value") for item in work.get("env") or [] if item.get("name") == "AIRFLOW__CORE__DEFAULT_TIMEZONE"]
+    said = str(given or next(iter(env), "") or "UTC")
+    zone = "" if "{{" in said or said.lower() in ("utc", "etc/utc", "system") else said
+    if given and (zone or said.lower() == "utc"):
+        work.take(option)
+        work.say(
+            option, RENAMED, f"global.timeZone, beside `airflow:`{'' if zone else '; empty is UTC'}; schedules of CronJobs too"
+        )
+    else:
+        why = f"{zone or 'UTC'}, as in the official chart" if zone or not given else "UTC"
+        work.say(
+            "global.timeZone",
+            CHANGED,
+            f"{why}; beside `airflow:`, where charts/airspark has {_zone()}; schedules of CronJobs too",
+        )
+    return zone
+
+
+def _zone() -> str:
+    """Return the zone that charts/airspark has by default."""
+    return str(shape.defaults()["global"]["timeZone"])
 
 
 def refused(work: Work) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from airspark.values.reading import Values, lookup
+from airspark.project import Failure
+from airspark.values import shape
+from airspark.values.reading import Values, kind, lookup
 
 KEPT, RENAMED, CHANGED, DROPPED, SECRET = "kept", "renamed", "changed", "dropped", "Secret to make"
 
@@ -67,13 +70,29 @@ class Work:
 
     def __init__(self, values: Values) -> None:
         self.values: Values = _filled(copy.deepcopy(values))
+        self.nulls: list[str] = list(_nulls(values))
         self.rows: list[Row] = []
         self.secrets: list[NewSecret] = []
         self.made: set[str] = set()
+        self.moved: dict[str, str] = {}
 
     def get(self, path: str) -> Any:
         """Return the value at a dotted path, or None."""
         return lookup(self.values, path)
+
+    def entries(self, path: str) -> list[dict[str, Any]]:
+        """Return the maps of the list at a dotted path; none if there is no list.
+
+        Raises:
+            Failure: if something else stands there.
+        """
+        value = self.get(path)
+        if not isinstance(value, list | None) or not all(isinstance(item, dict) for item in value or []):
+            wrong = kind(value) if not isinstance(value, list) else "a list with something else"
+            raise Failure(
+                f"{path}: it is {wrong}, and a list is expected whose entries are maps", f"correct `{path}`, then call it again"
+            )
+        return value or []
 
     def take(self, path: str) -> Any:
         """Remove a value, and the maps that it leaves empty, and return it; None if it is not there."""
@@ -98,6 +117,14 @@ class Work:
         part = self.values
         for name in parents:
             part = part.setdefault(name, {})
+        part[last] = value
+
+    def replace(self, path: str, value: Any) -> None:
+        """Set a value in place of one that is there, which stays a key of the file."""
+        *parents, last = path.split(".")
+        part = self.values
+        for name in parents:
+            part = part[name]
         part[last] = value
 
     def say(self, key: str, what: str, note: str = "") -> None:
@@ -128,11 +155,22 @@ class Work:
         given = self.take(old)
         if given is None:
             return
+        if given == "" and default(new) and not new.startswith("config."):
+            self.say(old, DROPPED, "an empty text, which takes the chart's default")
+            return
         if self.get(new) is not None:
-            self.say(old, DROPPED, f"`{new}` is set, and counts")
+            self.say(old, DROPPED, f"`{self.name(new)}` is set, and counts")
             return
         self.put(new, given if value is None else value)
+        self.moved[old] = new
         self.say(old, RENAMED, f"{new}{f'; {note}' if note else ''}")
+
+    def name(self, path: str) -> str:
+        """Return the key of the file that a key here comes from, or the key itself."""
+        for old, new in self.moved.items():
+            if path == new or path.startswith(f"{new}."):
+                return old + path.removeprefix(new)
+        return path
 
     def secret(self, path: str, name: str, data: dict[str, str], refer: str, kind: str = "", value: Any = None) -> None:
         """Take a text out of the values into a Secret.
@@ -151,8 +189,27 @@ class Work:
         self.say(path, SECRET, f"{name}, named by {refer}")
 
 
+def default(path: str) -> Any:
+    """Return the Airflow chart's default for a dotted path, or None.
+
+    Args:
+        path: without `airflow.`.
+    """
+    return lookup(shape.defaults()["airflow"], path)
+
+
 def _filled(value: Any) -> Any:
     """Return values without empty keys, which only take a default away."""
     if isinstance(value, dict):
         return {key: _filled(child) for key, child in value.items() if child is not None}
     return [_filled(child) for child in value] if isinstance(value, list) else value
+
+
+def _nulls(values: Values, path: str = "") -> Iterator[str]:
+    """Yield the dotted paths of the empty keys, outside of lists."""
+    for key, child in values.items():
+        here = f"{path}.{key}".removeprefix(".")
+        if child is None:
+            yield here
+        elif isinstance(child, dict):
+            yield from _nulls(child, here)
