@@ -84,6 +84,13 @@ def test_should_say_why_null_is_left_out_if_it_has_no_effect_or_a_bad_one(given:
     assert rows(done)[key][0] == DROPPED and why in rows(done)[key][1] and "null" not in json.dumps(done.values)
 
 
+def test_should_switch_a_part_off_if_null_switches_it_off_in_the_official_chart() -> None:
+    done = imported({"triggerer": {"enabled": None}, "enableBuiltInSecretEnvVars": {"AIRFLOW__CORE__FERNET_KEY": None}})
+    assert done.values["airflow"]["triggerer"] == {"enabled": False}
+    assert done.values["airflow"]["enableBuiltInSecretEnvVars"] == {"AIRFLOW__CORE__FERNET_KEY": False}
+    assert rows(done)["triggerer.enabled"] == (CHANGED, "null, which is false in the official chart")
+
+
 LOCAL: dict[str, Any] = {
     "serviceAccount": {"create": True, "annotations": {"example.org/role": "a"}},
     "env": [{"name": "A", "value": "b"}],
@@ -192,7 +199,8 @@ def test_should_have_templates_read_keys_under_their_new_names() -> None:
     }
     done = imported(given)
     values = done.values["airflow"]
-    new = "https://{{ (first .Values.ingress.apiServer.hosts).name }}:{{ .Values.ports.apiServer }}/{{ .Values.apiServer.replicas }}"
+    host = "https://{{ (first .Values.ingress.apiServer.hosts).name }}"
+    new = f"{host}:{{{{ .Values.ports.apiServer }}}}/{{{{ .Values.apiServer.replicas }}}}"
     assert values["config"]["api"]["base_url"] == new
     assert values["apiServer"]["env"][0]["value"] == "{{ .Values.ports.apiServer }}"
     said = [row.note for row in done.rows if row.key == "config.api.base_url" and row.what == CHANGED]
@@ -235,9 +243,15 @@ def test_should_name_the_key_if_a_template_reads_below_what_is_gone() -> None:
         ({"env": ["A=b"], "dags": {"gitSync": {"env": [{"name": "A", "value": "b"}]}}}, "env: it is a list with something else"),
         ({"secret": {"A": "b"}}, "secret: it is a map, and a list"),
         ({"imagePullSecrets": "a"}, "imagePullSecrets: it is a text, and a list"),
+        ({"registry": {"connection": "a"}}, "registry.connection is a text where the official chart has a map"),
+        ({"data": {"metadataConnection": "a"}}, "data.metadataConnection is a text where the official chart has a map"),
+        ({"elasticsearch": {"connection": ["a"]}}, "elasticsearch.connection is a list where the official chart has a map"),
+        ({"webserver": {"defaultUser": "a"}}, "webserver.defaultUser is a text where the official chart has a map"),
+        ({"config": {"core": "a"}}, "config.core is a text where the official chart has a map"),
+        ({"workers": {"celery": "a"}}, "workers.celery is a text where the official chart has a map"),
     ],
 )
-def test_should_say_in_a_sentence_that_a_list_is_none(given: dict[str, Any], sentence: str) -> None:
+def test_should_say_in_a_sentence_that_a_list_or_a_map_is_none(given: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Failure, match=sentence):
         imported(given)
 

@@ -15,7 +15,7 @@ from airspark.values.reading import lookup
 
 #: Where the charts do without a value, so that null means none, as in the official chart.
 NONE = re.compile(
-    r"(uid|gid|config\.[^.]+\.[^.]+|enableBuiltInSecretEnvVars\.\w+|.*\bresources(\..+)?|.*[a-z]Probe\..+"
+    r"(uid|gid|config\.[^.]+\.[^.]+|.*\bresources(\..+)?|.*[a-z]Probe\..+"
     r"|.*\b(safeToEvict|securityContexts?\..+|terminationGracePeriodSeconds)|workers\.kubernetes\.podTemplates\.[^.]+)"
 )
 
@@ -28,7 +28,7 @@ def texts(work: Work) -> None:
 
 
 def nulls(work: Work) -> None:
-    """Bring back each null that takes a default away as it does in the official chart, and say why the others are left out.
+    """Bring back each null that takes a default away as it does in the official chart, or say why it is left out.
 
     Args:
         work: the values, with everything else in its place.
@@ -38,6 +38,9 @@ def nulls(work: Work) -> None:
         there = default(path)
         if lookup(work.values, path) is not None:
             why = f"null, and `{path}` is set"
+        elif there is True:
+            work.change(path, False, "null, which is false in the official chart")
+            continue
         elif there in (None, "", [], {}):
             why = "null, and the chart has no default there to take away"
         elif NONE.fullmatch(path) and path not in _filled():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airspark.project import Failure
-from airspark.values.reading import Values, kind
+from airspark.values.reading import Values, kind, lookup
 from airspark.values.shape import SUBCHARTS, umbrella
 
 #: Keys at the top that another chart of Airflow has, and the official one has not.
@@ -18,6 +18,12 @@ FOREIGN = {
 }
 #: What `helm get values` without `--output yaml` writes above the values.
 HELM_HEADER = "USER-SUPPLIED VALUES"
+#: Maps below others, whose keys go to other places; config's sections are maps too.
+MAPS = (
+    "createUserJob.defaultUser", "dags.gitSync", "dags.persistence", "data.metadataConnection", "elasticsearch.connection",
+    "images.airflow", "ingress.web", "opensearch.connection", "postgresql.auth", "postgresql.primary", "registry.connection",
+    "scheduler.serviceAccount", "webserver.defaultUser", "webserver.networkPolicy", "workers.celery", "workers.kubernetes",
+)  # fmt: skip
 EXAMPLE = "for example: make import-values FILE=official.yaml"
 
 
@@ -70,5 +76,12 @@ def official(values: Values, name: str) -> Values:
         if "object" in wanted and not isinstance(value, dict) and len(set(wanted) - {"null"}) == 1:
             raise Failure(
                 f"{name}: {key} is {kind(value)} where the official chart has a map", f"correct `{key}`, then call it again"
+            )
+    sections = values["config"] if isinstance(values.get("config"), dict) else {}
+    for path in (*MAPS, *(f"config.{section}" for section in sections)):
+        value = lookup(values, path)
+        if value is not None and not isinstance(value, dict):
+            raise Failure(
+                f"{name}: {path} is {kind(value)} where the official chart has a map", f"correct `{path}`, then call it again"
             )
     return values
