@@ -7,6 +7,7 @@ from typing import Any
 
 from database import BOUNCER, EXTERNAL, bouncer, ini, made, recipes
 from rendering import NAMESPACE, env, find, pods
+from test_notes import warnings
 
 
 def should_send_airflow_through_pgbouncer_and_the_bootstrap_job_past_it_if_it_is_enabled() -> None:
@@ -188,3 +189,11 @@ def should_annotate_the_secrets_it_makes_if_annotations_are_set() -> None:
     found = recipes(made(BOUNCER, image, noted))
     assert found["airspark-pgbouncer-config"]["annotations"] == {"a": "b"}
     assert found["airspark-pgbouncer-stats"]["annotations"] == {"c": "d"}
+
+
+def should_say_that_no_exporter_runs_if_it_is_set_up_without_its_image() -> None:
+    sidecar = {"pgbouncer": {"enabled": True, "metricsExporterSidecar": {"sslmode": "disable"}}}
+    assert any("pgbouncer.metricsExporterSidecar is set, and no exporter runs" in line for line in warnings(sidecar))
+    image = {"images": {"pgbouncerExporter": {"repository": "exporter", "tag": "1"}}}
+    for silent in ({**sidecar, **image}, {"pgbouncer": {"enabled": True}}):
+        assert not any("exporter" in line for line in warnings(silent))

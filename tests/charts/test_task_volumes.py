@@ -22,10 +22,48 @@ VOLUME = [{"name": "cache", "emptyDir": {}}]
     ],
 )
 def should_refuse_a_mount_of_task_pods_without_its_volume(values: dict[str, Any]) -> None:
-    with pytest.raises(RenderError, match="every task pod would mount the volume cache at /cache") as problem:
+    with pytest.raises(RenderError, match="every (task )?pod would mount the volume cache at /cache") as problem:
         text(values, chart="airflow")
     assert "executing" not in str(problem.value)
     assert "/cache" in text({**values, "volumes": VOLUME}, chart="airflow")
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("scheduler.extraContainers", {}),
+        ("apiServer.extraInitContainers", {}),
+        ("dagProcessor.extraVolumeMounts", {}),
+        ("triggerer.extraContainers", {"triggerer": {"persistence": {"enabled": True}}}),
+        ("workers.extraInitContainers", {}),
+        ("bootstrap.extraContainers", {}),
+        ("cleanup.extraVolumeMounts", {"cleanup": {"enabled": True}}),
+        ("databaseCleanup.extraVolumeMounts", {"databaseCleanup": {"enabled": True}}),
+        ("backup.extraVolumeMounts", {"backup": {"enabled": True}}),
+        ("statsd.extraVolumeMounts", {"statsd": {"enabled": True}}),
+        ("pgbouncer.extraContainers", {"pgbouncer": {"enabled": True}}),
+    ],
+)
+def should_name_the_key_of_a_mount_without_its_volume_in_any_pod(key: str, values: dict[str, Any]) -> None:
+    part, name = key.split(".")
+    mounts = [{"name": "dags", "mountPath": "/git"}]
+    item = mounts if name == "extraVolumeMounts" else [{"name": "git", "image": "git:1", "volumeMounts": mounts}]
+    given = {**values, part: {**values.get(part, {}), name: item}}
+    with pytest.raises(RenderError, match=f"{key}: (its|every task) pod would mount the volume dags at /git") as problem:
+        text(given, chart="airflow")
+    volumes = [{"name": "dags", "emptyDir": {}}]
+    everywhere = part not in ("backup", "statsd")
+    assert f"add it to `{part}.extraVolumes`{' or `volumes`' if everywhere else ''}, or remove" in str(problem.value)
+    helped = {"volumes": volumes} if everywhere else {part: {**given[part], "extraVolumes": volumes}}
+    assert "/git" in text({**given, **helped}, chart="airflow")
+
+
+def should_let_a_sidecar_mount_what_the_chart_has_in_its_pod() -> None:
+    sidecar = {"extraContainers": [{"name": "fluent", "image": "f:1", "volumeMounts": [{"name": "logs", "mountPath": "/l"}]}]}
+    assert "fluent" in text(
+        {"scheduler": sidecar, "triggerer": {**sidecar, "persistence": {"enabled": True}}, "statsd": {"enabled": True}},
+        chart="airflow",
+    )
 
 
 def should_start_a_proxy_before_anything_waits_for_the_database() -> None:

@@ -30,6 +30,9 @@ data.metadataConnection.host is {{ $connection.host }}, so each pod needs the pr
 Network policies open port {{ $connection.port }} to the database, and the proxy connects to others: set `networkPolicies.database.ports`, for example [443, 3307] for the Cloud SQL Auth Proxy.
 {{- end }}
 {{- end }}
+{{- if and .Values.pgbouncer.enabled .Values.pgbouncer.metricsExporterSidecar (not (include "airflow.pgbouncer.exports" .)) }}
+pgbouncer.metricsExporterSidecar is set, and no exporter runs, because the chart has no image of one: set `images.pgbouncerExporter.repository` and `images.pgbouncerExporter.tag`.
+{{- end }}
 {{- if .Values.networkPolicies.enabled }}
 {{- $opens := dict "dag_processor.dag_bundle_config_list" "ports 22 and 443" "logging.remote_base_log_folder" "port 443" "database.sql_alchemy_conn" "port 5432 or `networkPolicies.database.ports`" "secrets.backend_kwargs" "port 443" }}
 {{- range $name, $ports := $opens }}

@@ -73,14 +73,8 @@ pod_template_file.yaml: |
 {{- $scope := merge (dict "PodTemplateName" .name "Template" .root.Template) .root -}}
 {{- $pod := tpl (.root.Files.Get "files/pod-template-file.kubernetes-helm-yaml") $scope | fromYaml -}}
 {{- with $pod.Error }}{{ fail (printf "\n\nworkers: a text of the task pod's values is not valid YAML: %s\n" .) }}{{ end -}}
-{{- $spec := toYaml $pod.spec | include "common.pod" | fromYaml -}}
-{{- $volumes := list -}}
-{{- range $spec.volumes }}{{ $volumes = append $volumes (toString .name) }}{{ end -}}
-{{- range concat (default list $spec.initContainers) $spec.containers }}
-{{- range .volumeMounts }}
-{{- if not (has (toString .name) $volumes) }}{{ fail (printf "\n\nworkers.extraVolumeMounts: every task pod would mount the volume %s at %s, and has no volume of that name, so Kubernetes would refuse it; add it to `workers.extraVolumes` or `volumes`\n" (toString .name) (default "no path" .mountPath)) }}{{ end }}
-{{- end }}
-{{- end -}}
+{{- $values := include "airflow.taskValues" (dict "root" .root "name" .name) | fromJson -}}
+{{- $spec := include "airflow.pod" (dict "root" .root "spec" (toYaml $pod.spec) "path" "workers" "values" $values "pod" "every task pod") | fromYaml -}}
 {{- toYaml (set $pod "spec" $spec) -}}
 {{- end -}}
 
