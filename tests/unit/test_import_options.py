@@ -157,6 +157,18 @@ def test_should_drop_a_default_of_airflow_2_if_airflow_3_finds_no_log_with_it(qu
     assert "config" not in airflow(done)
 
 
+def test_should_name_a_secret_by_its_place_in_the_file_if_a_variable_before_it_is_dropped() -> None:
+    env = [{"name": "AIRFLOW__CELERY__BROKER_URL", "value": "redis://r/0"}, {"name": "A_TOKEN", "value": PASSWORD}]
+    for given in ({"env": env}, {"extraEnv": yaml.safe_dump(env)}):
+        done = imported(given)
+        (path,) = given
+        assert rows(done)[f"{path}[1]"][0] == SECRET and path not in airflow(done)
+    done = imported(
+        {"env": [*env, {"name": "B", "value": "b"}], "extraEnv": yaml.safe_dump([env[0], {"name": "C", "value": "c"}])}
+    )
+    assert airflow(done)["env"] == [{"name": "B", "value": "b"}] and airflow(done)["extraEnv"] == "- name: C\n  value: c\n"
+
+
 def test_should_keep_the_newer_variable_if_both_are_there() -> None:
     env = [{"name": "AIRFLOW__WEBSERVER__BASE_URL", "value": "a"}, {"name": "AIRFLOW__API__BASE_URL", "value": "b"}]
     done = imported({"env": env})

@@ -41,6 +41,7 @@ def translate(values: Values, name: str = "the file") -> Imported:
     references.local_settings(work)
     texts.keys(work)
     texts.brokers(work)
+    variables.purge(work)
     parts(work)
     refused(work)
     empty.texts(work)

@@ -12,6 +12,8 @@ from airspark.importing.work import CHANGED, DROPPED, RENAMED, Work
 
 #: AIRFLOW__CORE__SQL_ALCHEMY_CONN_SECRET is section, option, and where the value comes from.
 VARIABLE = re.compile(r"AIRFLOW__(?P<section>[A-Z0-9_.]+?)__(?P<option>[A-Z0-9_]+?)(?P<source>_CMD|_SECRET)?$")
+#: Keeps the place of a variable until `purge`: what is said of a later one names its place in the file.
+GONE: dict[str, Any] = {}
 LISTS = (
     "env", "secret", "apiServer.env", "cleanup.env", "createUserJob.env", "dagProcessor.env", "databaseCleanup.env",
     "migrateDatabaseJob.env", "scheduler.env", "triggerer.env", "webserver.env", "workers.env", "workers.celery.env",
@@ -25,12 +27,47 @@ def variables(work: Work) -> None:
         items = work.get(path)
         if isinstance(items, list):
             kept = _variables(work, path, items)
-            work.replace(path, kept) if kept or not items else work.take(path)
+            work.replace(path, [item for item in kept if item != GONE] if path == "secret" else kept)
     _extra(work)
 
 
+def purge(work: Work) -> None:
+    """Remove the places of variables that are gone, once nothing is said of the others by their place in the file any more."""
+    for path in LISTS:
+        items = work.get(path)
+        if isinstance(items, list):
+            _put(work, path, [item for item in items if item != GONE], items)
+    text = work.get("extraEnv")
+    items = _listed(text)
+    rest = [item for item in items if item != GONE]
+    if len(rest) < len(items):
+        _put(work, "extraEnv", _dumped(rest) if rest else "", text)
+
+
+def _put(work: Work, path: str, value: Any, before: Any) -> None:
+    """Set what is left of a value, or remove the key if that is nothing and was something."""
+    if value or not before:
+        work.replace(path, value)
+    else:
+        work.take(path)
+
+
+def _listed(text: Any) -> list[Any]:
+    """Return the entries of `extraEnv`, and none where templates make it another list."""
+    try:
+        items = yaml.safe_load(text) if isinstance(text, str) else None
+    except yaml.YAMLError:
+        return []
+    return items if isinstance(items, list) else []
+
+
+def _dumped(items: list[Any]) -> str:
+    """Return a list as the text of `extraEnv`, in whose long lines no template is broken."""
+    return yaml.safe_dump(items, sort_keys=False, allow_unicode=True, width=10_000)
+
+
 def _variables(work: Work, path: str, items: list[Any]) -> list[Any]:
-    """Return the entries of one list with the names that Airflow 3 reads."""
+    """Return the entries of one list with the names that Airflow 3 reads, and GONE in place of those without an effect."""
     key = "envName" if path == "secret" else "name"
     names = {item.get(key) for item in items if isinstance(item, dict)}
     kept = []
@@ -38,6 +75,7 @@ def _variables(work: Work, path: str, items: list[Any]) -> list[Any]:
         name = str(item.get(key, "")) if isinstance(item, dict) else ""
         new, value, what, note = variable(name, item.get("value") if name else None)
         if _own_key(work, path, new or name, item):
+            kept.append(GONE)
             continue
         if new in names:
             what, note = DROPPED, f"`{new}` is set, and counts"
@@ -46,8 +84,8 @@ def _variables(work: Work, path: str, items: list[Any]) -> list[Any]:
         if what == RENAMED:
             names.add(new)
             kept.append({**item, key: new, **({"value": value} if "value" in item else {})})
-        elif what != DROPPED:
-            kept.append(item)
+        else:
+            kept.append(GONE if what == DROPPED else item)
     return kept
 
 
@@ -101,16 +139,10 @@ def _extra(work: Work) -> None:
     text = work.get("extraEnv")
     if not isinstance(text, str):
         return
-    try:
-        items = yaml.safe_load(text)
-    except yaml.YAMLError:
-        items = None
-    if isinstance(items, list):
+    if items := _listed(text):
         kept = _variables(work, "extraEnv", items)
-        if kept and kept != items:
-            work.replace("extraEnv", yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=10_000))
-        elif kept != items:
-            work.take("extraEnv")
+        if kept != items:
+            work.replace("extraEnv", _dumped(kept))
         return
     for name in sorted(set(re.findall(r"AIRFLOW__[A-Z0-9_]+", text))):
         new, _, what, note = variable(name, None)
