@@ -242,6 +242,8 @@ def test_should_name_the_key_if_a_template_reads_below_what_is_gone() -> None:
         ({"dags": {"gitSync": {"extraVolumeMounts": {"a": "b"}}}}, "dags.gitSync.extraVolumeMounts: it is a map, and a list"),
         ({"env": ["A=b"], "dags": {"gitSync": {"env": [{"name": "A", "value": "b"}]}}}, "env: it is a list with something else"),
         ({"secret": {"A": "b"}}, "secret: it is a map, and a list"),
+        ({"images": {"statsd": {"repository": ["a"]}}}, "images.statsd.repository: it is a list, and a text"),
+        ({"defaultAirflowRepository": {"a": "b"}}, "defaultAirflowRepository: it is a map, and a text"),
         ({"imagePullSecrets": "a"}, "imagePullSecrets: it is a text, and a list"),
         ({"registry": {"connection": "a"}}, "registry.connection is a text where the official chart has a map"),
         ({"data": {"metadataConnection": "a"}}, "data.metadataConnection is a text where the official chart has a map"),

@@ -24,7 +24,7 @@ def images(work: Work) -> None:
     for part in ("statsd", "pgbouncer", "gitSync"):
         path = f"images.{part}"
         repository = work.get(f"{path}.repository")
-        if repository in STOCK or (repository is None and work.get(f"{path}.tag") is not None):
+        if str(repository) in STOCK or (repository is None and work.get(f"{path}.tag") is not None):
             for key in ("repository", "tag"):
                 work.drop(f"{path}.{key}", "the official chart's image; this chart has one of its own")
     _exporter(work)
@@ -75,7 +75,7 @@ def _airflow(work: Work, path: str, old: bool) -> None:
     given = [key for key in keys.values() if work.get(key) is not None]
     if not given:
         return
-    own = repository is not None and repository not in STOCK
+    own = repository is not None and str(repository) not in STOCK
     inherits = (
         path != "default" and repository is None and (work.get("defaultAirflowRepository") or path == "images.pod_template")
     )

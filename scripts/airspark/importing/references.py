@@ -86,9 +86,10 @@ def selectors(work: Work) -> None:
         if value.get("component") == "webserver" and path.rpartition(".")[2] in ("matchLabels", "selector"):
             found.append(path)
             return {**value, "component": "api-server"}
-        if value.get("key") == "component" and "webserver" in (value.get("values") or []):
+        chosen = value.get("values")
+        if value.get("key") == "component" and isinstance(chosen, list) and "webserver" in chosen:
             found.append(path)
-            return {**value, "values": ["api-server" if item == "webserver" else item for item in value["values"]]}
+            return {**value, "values": ["api-server" if item == "webserver" else item for item in chosen]}
         return value
 
     def text(path: str, value: str) -> str:

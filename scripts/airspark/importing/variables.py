@@ -9,6 +9,7 @@ import yaml
 
 from airspark.importing.options import NO_BACKEND, OUTDATED, gone, moved, stale, translated
 from airspark.importing.work import CHANGED, DROPPED, RENAMED, Work
+from airspark.values.reading import lookup
 
 #: AIRFLOW__CORE__SQL_ALCHEMY_CONN_SECRET is section, option, and where the value comes from.
 VARIABLE = re.compile(r"AIRFLOW__(?P<section>[A-Z0-9_.]+?)__(?P<option>[A-Z0-9_]+?)(?P<source>_CMD|_SECRET)?$")
@@ -117,13 +118,15 @@ def _own_key(work: Work, path: str, name: str, item: Any) -> bool:
     """Give the chart the API server's key where a variable of all containers brings it: the chart sets that variable itself."""
     if path not in ("env", "secret", "extraEnv") or name != "AIRFLOW__API__SECRET_KEY":
         return False
-    reference = ((item.get("valueFrom") or {}).get("secretKeyRef") or {}) if path != "secret" else {
-        "name": item.get("secretName"), "key": item.get("secretKey")}  # fmt: skip
+    if path == "secret":
+        reference: Any = {"name": item.get("secretName"), "key": item.get("secretKey")}
+    else:
+        reference = lookup(item, "valueFrom.secretKeyRef") or {}
     said = f"{path}[{item.get('envName' if path == 'secret' else 'name')}]"
     text = item.get("value")
     if any(work.get(key) for key in ("apiSecretKeySecretName", "apiSecretKey", "webserverSecretKey")):
         work.say(said, DROPPED, "the API server's key is set by a key of the chart, and that counts")
-    elif reference.get("key") == "api-secret-key" and reference.get("name"):
+    elif lookup(reference, "key") == "api-secret-key" and lookup(reference, "name"):
         work.put("apiSecretKeySecretName", reference["name"])
         work.say(said, RENAMED, "apiSecretKeySecretName")
     elif text and "{{" not in str(text) and "$(" not in str(text):
