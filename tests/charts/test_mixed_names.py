@@ -126,11 +126,12 @@ def _mixes(draw: st.DrawFn) -> Object:
             values = _merged(values, {part: nested(place, here)})
     secrets = [{"envName": item["name"], "secretName": "s", "secretKey": "k"} for item in draw(ENV)]
     pull = [{"name": name} for name in draw(st.lists(st.sampled_from(["a", "b"]), max_size=3))]
+    volumes = [{"name": name, "emptyDir": {}} for name in draw(st.permutations(NAMES))]
     airflow = {
         "env": draw(ENV), "secret": secrets, "extraEnv": "\n".join(f"- {json.dumps(item)}" for item in draw(ENV)),
         "labels": draw(LABELS), "volumeMounts": draw(MOUNTS), "imagePullSecrets": pull,
-        # Task pods are refused whose mounts have no volume.
-        "volumes": [{"name": name, "emptyDir": {}} for name in draw(st.permutations(NAMES))],
+        # Pods are refused whose mounts have no volume; these two have none of `volumes`.
+        "volumes": volumes, "statsd": {"extraVolumes": volumes}, "backup": {"extraVolumes": volumes},
     }  # fmt: skip
     operator = {
         "controller": {
