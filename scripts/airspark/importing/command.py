@@ -13,7 +13,7 @@ from airspark.importing.translate import translate
 from airspark.importing.work import DROPPED, KEPT, SECRET
 from airspark.project import Failure, kubeconfig
 from airspark.values import check
-from airspark.values.reading import read
+from airspark.values.reading import parse, read
 
 MISSPELT = re.compile(r"did you mean|has no such key")
 EXAMPLE = "for example: make import-values FILE=official.yaml OUT=my-values.yaml"
@@ -39,7 +39,8 @@ def run(file: str, out: Path, force: bool) -> int:
     origin = Path(file)
     imported = translate(read(origin, EXAMPLE), file)
     helm = tools.locate("helm")
-    left = check.problems({str(out): imported.values}, helm)
+    # What is checked is the text that is written, because Helm reads that.
+    left = check.problems({str(out): parse(report.document(imported.values, file), str(out))}, helm)
     templates = ("its template does not work", "a template of the values does not work")
     broken = [line.removeprefix("airflow.") for line in left if any(text in line for text in templates)]
     if broken:

@@ -6,28 +6,13 @@ import os
 import shlex
 import shutil
 from pathlib import Path
-from typing import Any
 
-import yaml
 from rich.table import Table
 
 from airspark.importing.work import Imported, NewSecret
 from airspark.project import NAMESPACE, Failure
+from airspark.values.helm_yaml import dump
 from airspark.values.reading import Values
-
-
-class _Dumper(yaml.SafeDumper):
-    """YAML for people: texts of several lines stay that, and nothing is an alias."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
-
-
-_Dumper.add_representer(str, _text)
 
 
 def document(values: Values, origin: str) -> str:
@@ -37,8 +22,9 @@ def document(values: Values, origin: str) -> str:
         values: of charts/airspark.
         origin: the file that they come from.
     """
-    head = f"# For charts/airspark, by `make import-values FILE={origin}`; what became of each key: docs/from-official-chart.md\n"
-    return head + yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    file = shlex.quote(" ".join(origin.split()))
+    head = f"# For charts/airspark, by `make import-values FILE={file}`; what became of each key: docs/from-official-chart.md\n"
+    return head + dump(values)
 
 
 def secrets_folder(out: Path) -> Path:
@@ -68,13 +54,15 @@ def write(imported: Imported, origin: Path, out: Path, force: bool) -> None:
         raise Failure(f"the folder {out.parent} does not exist", f"mkdir -p {shlex.quote(str(out.parent))}")
     if folder.is_dir():
         shutil.rmtree(folder)
-    out.write_text(document(imported.values, str(origin)))
+    out.write_text(document(imported.values, str(origin)), encoding="utf-8")
     for secret in imported.secrets:
         for key, content in secret.data.items():
             path = folder / secret.name / key
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.chmod(0o700)
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            with os.fdopen(
+                os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline=""
+            ) as file:
                 file.write(content)
 
 

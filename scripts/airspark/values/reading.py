@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from airspark.project import Failure
+from airspark.values.helm_yaml import Loader
 
 Values = dict[str, Any]
 TEXT = "a values file is a text of keys and values"
 EXAMPLE = "for example: airflow: {scheduler: {replicas: 2}}"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as Helm reads it: a key stands once in a map, and a date is a text."""
-
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} stands twice", key.start_mark)
-                seen.add(key.value)
-        return {_key(name): value for name, value in super().construct_mapping(node, deep).items()}
-
-
-def _key(name: Any) -> str:
-    """Return a key as Helm has it: a text."""
-    return str(name).lower() if isinstance(name, bool) else str(name)
 
 
 def parse(text: str, name: str) -> Values:
@@ -48,7 +27,7 @@ def parse(text: str, name: str) -> Values:
         Failure: if it is not one YAML map.
     """
     try:
-        found = list(yaml.load_all(text, Loader=_Loader))
+        found = list(yaml.load_all(text, Loader=Loader))
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -76,6 +55,8 @@ def _yaml_hint(problem: yaml.MarkedYAMLError) -> str:
         return "indent by spaces, not by tabs"
     if "stands twice" in str(problem.problem):
         return "keep one of them: Helm refuses a key that stands twice"
+    if re.search("is not a text|is not finite", str(problem.problem)):
+        return "quote it, for Helm reads no such number"
     return "look at the indentation, and quote a text that begins with {{, %, @ or *"
 
 
@@ -95,7 +76,7 @@ def read(path: Path, example: str = "for example: make up VALUES=my-values.yaml"
         there = f"; YAML files there: {', '.join(near[:8])}" if near else ""
         raise Failure(f"the values file {path} {what}{there}", example)
     try:
-        return parse(path.read_text(), str(path))
+        return parse(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError as problem:
         raise Failure(f"{path} is not a text in UTF-8", TEXT) from problem
 

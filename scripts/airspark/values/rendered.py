@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from airspark.project import NAMESPACE, RELEASE
+from airspark.values.helm_yaml import compact
 from airspark.values.reading import Values, merged
 from airspark.values.shape import CHARTS, SUBCHARTS, default, umbrella
 
 #: `dags.gitSync.repo, dags.gitSync.ref: what is wrong`
 SENTENCE = re.compile(r"(?P<keys>[A-Za-z][\w.<>\[\]/-]*(?:, [A-Za-z][\w.<>\[\]/-]*)*): (?P<said>\S.*)")
 TEMPLATE = re.compile(r"cannot parse template \"(?P<text>(?:[^\"\\]|\\.)*)\"")
+#: What Go writes for a character in a quoted text.
+_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
 def render(helm: Path, chart: str, values: Values) -> str:
@@ -27,7 +30,8 @@ def render(helm: Path, chart: str, values: Values) -> str:
         values: over the chart's defaults; they are not held against the schema.
     """
     command = [str(helm), "template", RELEASE, str(CHARTS / chart), "--namespace", NAMESPACE, "--skip-schema-validation"]
-    done = subprocess.run([*command, "--values", "-"], input=json.dumps(values), capture_output=True, text=True, check=False)
+    given = compact(values)
+    done = subprocess.run([*command, "--values", "-"], input=given, capture_output=True, encoding="utf-8", check=False)
     return done.stderr if done.returncode else ""
 
 
@@ -117,7 +121,17 @@ def qualified(line: str, chart: str) -> str:
 def _broken(said: str, values: Values) -> list[str]:
     """Return the dotted paths of the values whose template Helm could not read."""
     template = TEMPLATE.search(said)
-    return list(_holders(values, json.loads(f'"{template["text"]}"'))) if template else []
+    return list(_holders(values, _unquoted(template["text"]))) if template else []
+
+
+def _unquoted(text: str) -> str:
+    """Return a text that Go has quoted, as it was."""
+
+    def meant(found: re.Match[str]) -> str:
+        code = found[0][2:]
+        return chr(int(code, 16)) if code else _ESCAPES.get(found[0][1], found[0][1])
+
+    return re.sub(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)", meant, text, flags=re.DOTALL)
 
 
 def _holders(value: Any, text: str, path: str = "") -> Iterator[str]:
@@ -128,8 +142,13 @@ def _holders(value: Any, text: str, path: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for index, child in enumerate(value):
             yield from _holders(child, text, f"{path}[{index}]")
-    elif isinstance(value, str) and "{{" in value and (value.strip() in text or json.dumps(value)[1:-1] in text):
+    elif isinstance(value, str) and "{{" in value and any(form in text for form in _forms(value)):
         yield path
+
+
+def _forms(template: str) -> tuple[str, str]:
+    """Return how a template stands in a larger one: as it is, or quoted."""
+    return template.strip(), json.dumps(template, ensure_ascii=False)[1:-1]
 
 
 def _templates(value: Any) -> Any:
