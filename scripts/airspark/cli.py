@@ -78,10 +78,13 @@ def starting_state() -> str:
 def values_files(text: str) -> list[Path]:
     """Read the names of values files from a make variable, and check the files before anything is built.
 
+    Args:
+        text: the name of one file, or several names by spaces.
+
     Raises:
         Failure: if one is not a file, or with every problem that the schema and the charts see in them.
     """
-    files = [Path(name) for name in text.split()]
+    files = [Path(text)] if Path(text).is_file() else [Path(name) for name in text.split()]
     check_values.require(files, [platform.VALUES], console.next_command)
     return files
 

@@ -187,8 +187,12 @@ def test_should_make_secrets_of_variables_of_extra_env_and_of_components() -> No
     )
     values = done.values["airflow"]
     assert PASSWORD not in json.dumps(values)
-    assert yaml.safe_load(values["extraEnv"]) == [{"name": "TZ", "value": "Asia/Seoul"}]
-    assert [item["envName"] for item in values["secret"]] == ["AIRFLOW_CONN_X"]
+    reference = {"secretKeyRef": {"name": "imported-environment", "key": "AIRFLOW_CONN_X"}}
+    assert yaml.safe_load(values["extraEnv"]) == [
+        {"name": "AIRFLOW_CONN_X", "valueFrom": reference},
+        {"name": "TZ", "value": "Asia/Seoul"},
+    ]
+    assert "secret" not in values
     names = [item["valueFrom"]["secretKeyRef"]["key"] for item in values["scheduler"]["env"]]
     assert names == ["API_TOKEN", "PROXY"] and "valueFrom" not in values["workers"]["env"][1]
     assert {path: what for path, (what, _) in rows(done).items() if what == SECRET} == {

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from airspark.importing.work import Imported, NewSecret
 from airspark.project import NAMESPACE, Failure
@@ -42,7 +43,7 @@ def write(imported: Imported, origin: Path, out: Path, force: bool) -> None:
         force: whether what is there may be replaced.
 
     Raises:
-        Failure: if something is there already, or the folder cannot be written.
+        Failure: if something is there already, the folder cannot be written, or a Secret's key is no name of a file.
     """
     if out.resolve() == origin.resolve():
         raise Failure(f"OUT={out} is the official file itself", "for example: OUT=my-values.yaml")
@@ -52,6 +53,10 @@ def write(imported: Imported, origin: Path, out: Path, force: bool) -> None:
             raise Failure(f"{path} is there already and was not changed", "choose another OUT=, or replace it by FORCE=1")
     if not out.parent.is_dir():
         raise Failure(f"the folder {out.parent} does not exist", f"mkdir -p {shlex.quote(str(out.parent))}")
+    for secret in imported.secrets:
+        for key in secret.data:
+            if (folder / secret.name / key).parent != folder / secret.name or key in (".", ".."):
+                raise Failure(f"{secret.key}: {key!r} is no key of a Secret", "write letters, digits, `_`, `-` and `.`")
     if folder.is_dir():
         shutil.rmtree(folder)
     out.write_text(document(imported.values, str(origin)), encoding="utf-8")
@@ -84,5 +89,5 @@ def table(imported: Imported) -> Table:
     shown = Table("key", "here", "what is to know", box=None, pad_edge=False, show_edge=False)
     shown.columns[0].overflow = "fold"
     for row in imported.rows:
-        shown.add_row(row.key, row.what, row.note)
+        shown.add_row(Text(row.key), row.what, Text(row.note))
     return shown

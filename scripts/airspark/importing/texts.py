@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-import yaml
-
-from airspark.importing.work import DROPPED, SECRET, NewSecret, Work
+from airspark.importing import looks
+from airspark.importing.passwords import environment
+from airspark.importing.work import CHANGED, DROPPED, OPEN, Work
 from airspark.project import Failure
 from airspark.values.reading import kind
+from airspark.values.shape import umbrella
 
 KEYS = {
     "fernetKey": ("imported-fernet-key", "fernet-key", "fernetKeySecretName"),
@@ -25,16 +27,9 @@ KEYS = {
     "config.database.sql_alchemy_conn": ("imported-metadata", "connection", "data.metadataSecretName"),
     "dags.gitSync.sshKey": ("imported-git-ssh", "gitSshKey", "dags.gitSync.sshKeySecret"),
 }
-OPTION = re.compile(r"(password|passwd|secret_key|token|access_key|client_secret|_secret)$")
-NAME = re.compile(r"PASSWORD|PASSWD|SECRET(?!_NAME)|TOKEN|(?<!PUBLIC)_KEY$|SQL_ALCHEMY_CONN$")
-#: A password in a URL, and in the JSON of an option such as `backend_kwargs`.
-WITHIN = re.compile(
-    r"://[^/@:\s]{0,200}:[^/@\s$]{1,500}@"
-    r"|\"[^\"]{0,50}(password|passwd|token|secret|api_key|access_key)[^\"]{0,50}\"\s{0,10}:\s{0,10}\"[^\"]+\""
-)
-#: A login or a key in an Airflow connection, which is a URL or JSON.
-LOGIN = re.compile(r"@|password|passwd|token|secret|key", re.IGNORECASE)
-COMPONENTS = ("apiServer", "dagProcessor", "scheduler", "triggerer", "workers", "workers.kubernetes")
+_LOGIN = re.compile(r"(?P<scheme>https?://)(?P<user>[^/@:\s]*)(?P<colon>:)?(?P<password>(?<=:)[^/@\s]*)?@(?P<rest>.+)", re.DOTALL)
+#: A user's name is shorter than a token that stands in its place.
+TOKEN_LENGTH = 20
 #: The official chart's own defaults, which everybody knows.
 KNOWN = ("admin", "postgres")
 NEW_DATABASE = "the chart's PostgreSQL is a new one, whose password the bootstrap Job makes"
@@ -44,18 +39,16 @@ def keys(work: Work) -> None:
     """Make a Secret of every password and key that stands in the values.
 
     Raises:
-        Failure: if a key is a map or a list.
+        Failure: if a key is a map or a list, or a variable has a name that no Secret's key can have.
     """
     for path, (name, key, refer) in KEYS.items():
-        text = work.get(path)
-        if isinstance(text, dict | list) and text:
-            raise Failure(f"{path} is {kind(text)} where the official chart has a text", f"correct `{path}`, then call it again")
+        text = text_at(work, path)
         if not text:
             work.take(path)
         elif work.get(refer):
             work.drop(path, f"`{refer}` names a Secret, and counts")
         else:
-            work.secret(path, name, {key: str(text)}, refer)
+            secret(work, path, name, {key: text}, refer)
     work.drop(
         "webserverSecretKeySecretName",
         "its key is `webserver-secret-key`; the bootstrap Job makes an API server's key, or name a Secret with the key "
@@ -66,22 +59,80 @@ def keys(work: Work) -> None:
     for name in ("elasticsearch", "opensearch"):
         index(work, name)
     registry(work)
+    repository(work)
     environment(work)
+
+
+def map_at(work: Work, path: str) -> dict[str, Any]:
+    """Return the map at a path, which is empty if there is none.
+
+    Raises:
+        Failure: if something else stands there.
+    """
+    value = work.get(path)
+    if value and not isinstance(value, dict):
+        raise Failure(f"{path} is {kind(value)} where the official chart has a map", f"correct `{path}`, then call it again")
+    return value or {}
+
+
+def text_at(work: Work, path: str) -> str:
+    """Return the text at a path, which is empty if there is none.
+
+    Raises:
+        Failure: if a map or a list stands there.
+    """
+    value = work.get(path)
+    if value and isinstance(value, dict | list):
+        raise Failure(f"{path} is {kind(value)} where the official chart has a text", f"correct `{path}`, then call it again")
+    return looks.text(value) if value else ""
+
+
+def secret(work: Work, path: str, name: str, data: dict[str, str], refer: str, kind: str = "", value: Any = None) -> None:
+    """Take a text out of the values into a Secret; what a template gives is known to Helm alone, so that is left to the user.
+
+    Args:
+        work: the values.
+        path: where the text stands.
+        name: of the Secret.
+        data: its contents by key.
+        refer: the key that names the Secret from now on.
+        kind: the Secret's type.
+        value: of `refer`; the Secret's name by default.
+    """
+    if any(looks.is_template(content) for content in data.values()):
+        open_template(work, path, name, "` and `".join(data), refer)
+        work.take(path)
+    else:
+        work.secret(path, name, data, refer, kind, value)
+
+
+def open_template(work: Work, path: str, name: str, key: str, refer: str) -> None:
+    """Say which Secret to make of a template's text.
+
+    Args:
+        work: the values.
+        path: where the template stands.
+        name: a name for the Secret.
+        key: the Secret's keys.
+        refer: the key of the values that names the Secret.
+    """
+    work.made.add(path)
+    work.say(path, OPEN, f"a template: make a Secret `{name}` with its rendered text under `{key}`, and name it by `{refer}`")
 
 
 def database(work: Work) -> None:
     """Make a Secret of the metadata database's password.
 
     Raises:
-        Failure: if the database is MySQL.
+        Failure: if the database is MySQL, or its connection is not a map.
     """
-    connection = work.get("data.metadataConnection") or {}
+    connection = map_at(work, "data.metadataConnection")
     if str(connection.get("protocol", "")).startswith("mysql"):
         where = "data.metadataConnection.protocol"
         raise Failure(f"{where}: this chart runs on PostgreSQL, not on MySQL", "move the metadata first, then call it again")
     embedded = work.get("postgresql.enabled") is not False and not connection.get("host")
     named = work.get("data.metadataSecretName") or connection.get("passwordSecretName")
-    password = connection.get("pass")
+    password = text_at(work, "data.metadataConnection.pass") if connection.get("pass") is not None else None
     if password is not None and (embedded or named):
         work.drop("data.metadataConnection.pass", NEW_DATABASE if embedded else "a Secret is named, and counts")
     if connection.get("host"):
@@ -90,7 +141,7 @@ def database(work: Work) -> None:
                 work.change(f"data.metadataConnection.{key}", "postgres", "the official chart's default, written out")
     if password is not None and not (embedded or named):
         refer = "data.metadataConnection.passwordSecretName"
-        work.secret("data.metadataConnection.pass", "imported-database", {"password": str(password)}, refer)
+        secret(work, "data.metadataConnection.pass", "imported-database", {"password": password}, refer)
     if embedded:
         for key in ("user", "db"):
             if connection.get(key) == "postgres":
@@ -102,118 +153,112 @@ def database(work: Work) -> None:
 
 
 def user(work: Work) -> None:
-    """Make a Secret of the first user's password."""
+    """Make a Secret of the first user's password.
+
+    Raises:
+        Failure: if it is a map or a list.
+    """
     path = "createUserJob.defaultUser.password"
-    password = work.get(path)
+    password = text_at(work, path)
     if password in KNOWN:
         work.drop(path, "the official chart's default; the bootstrap Job makes a password at random")
     elif password and not work.get("createUserJob.existingSecret"):
-        name = str(work.get("createUserJob.defaultUser.username") or "admin")
-        work.secret(path, "imported-admin", {"username": name, "password": str(password)}, "createUserJob.existingSecret")
+        name = text_at(work, "createUserJob.defaultUser.username") or "admin"
+        secret(work, path, "imported-admin", {"username": name, "password": password}, "createUserJob.existingSecret")
     else:
         work.drop(path, "`createUserJob.existingSecret` names a Secret, and counts")
 
 
 def index(work: Work, name: str) -> None:
-    """Make a Secret of the address of a search index, if it has a password."""
-    connection: dict[str, Any] = work.get(f"{name}.connection") or {}
-    if not connection.get("pass"):
+    """Make a Secret of the address of a search index, if it has a password.
+
+    Raises:
+        Failure: if its connection is not a map, or the password not a text.
+    """
+    connection = map_at(work, f"{name}.connection")
+    password = text_at(work, f"{name}.connection.pass")
+    if not password:
         return
     if work.get(f"{name}.secretName"):
         work.drop(f"{name}.connection", f"`{name}.secretName` names a Secret, and counts")
         return
-    login = f"{quote(str(connection.get('user', '')), safe='')}:{quote(str(connection['pass']), safe='')}"
+    if any(looks.is_template(value) for value in connection.values()):
+        open_template(work, f"{name}.connection", f"imported-{name}", "connection", f"{name}.secretName")
+        work.take(f"{name}.connection")
+        return
+    login = f"{quote(looks.text(connection.get('user')), safe='')}:{quote(password, safe='')}"
     url = f"{connection.get('scheme', 'http')}://{login}@{connection.get('host', '')}:{connection.get('port', 9200)}"
-    work.secret(f"{name}.connection", f"imported-{name}", {"connection": url}, f"{name}.secretName")
+    secret(work, f"{name}.connection", f"imported-{name}", {"connection": url}, f"{name}.secretName")
 
 
 def registry(work: Work) -> None:
-    """Make a Secret of the image registry's login."""
-    connection: dict[str, Any] = work.get("registry.connection") or {}
-    if not connection.get("pass"):
+    """Make a Secret of the image registry's login.
+
+    Raises:
+        Failure: if its connection is not a map, or the password not a text.
+    """
+    connection = map_at(work, "registry.connection")
+    user, password = text_at(work, "registry.connection.user"), text_at(work, "registry.connection.pass")
+    if not password:
         work.take("registry.connection")
         return
-    login = base64.b64encode(f"{connection.get('user', '')}:{connection['pass']}".encode()).decode()
-    entry = {"username": str(connection.get("user", "")), "password": str(connection["pass"]), "auth": login}
-    document = json.dumps({"auths": {str(connection.get("host", "")): entry}})
-    pulls = [*(work.get("imagePullSecrets") or []), {"name": "imported-registry"}]
+    login = base64.b64encode(f"{user}:{password}".encode()).decode()
+    entry = {"username": user, "password": password, "auth": login}
+    document = json.dumps({"auths": {looks.text(connection.get("host")): entry}})
+    given = work.get("imagePullSecrets")
+    pulls = [*(given if isinstance(given, list) else []), {"name": "imported-registry"}]
     kind = "kubernetes.io/dockerconfigjson"
-    work.secret("registry.connection", "imported-registry", {".dockerconfigjson": document}, "imagePullSecrets", kind, pulls)
+    secret(work, "registry.connection", "imported-registry", {".dockerconfigjson": document}, "imagePullSecrets", kind, pulls)
 
 
-def environment(work: Work) -> None:
-    """Give options of airflow.cfg and variables that are secrets to every container out of one Secret."""
-    found: dict[str, tuple[str, str]] = {}
-    for section, entries in (work.get("config") or {}).items():
-        for option, value in (entries if isinstance(entries, dict) else {}).items():
-            if isinstance(value, str) and value and "{{" not in value and (OPTION.search(option) or WITHIN.search(value)):
-                found[f"config.{section}.{option}"] = (f"AIRFLOW__{section}__{option}".upper(), value)
-    env = work.get("env") or []
-    for number, item in enumerate(env):
-        if _secret(item):
-            found[f"env[{number}]"] = (str(item["name"]), str(item["value"]))
-    extra = _listed(work.get("extraEnv"))
-    for number, item in enumerate(extra):
-        if _secret(item):
-            found[f"extraEnv[{number}]"] = (str(item["name"]), str(item["value"]))
-    components(work)
-    if not found:
+def repository(work: Work) -> None:
+    """Make a Secret of the login in the address of the DAGs' repository."""
+    path = "dags.gitSync.repo"
+    match = _LOGIN.fullmatch(text_at(work, path))
+    if not match or not (match["password"] or len(match["user"]) >= TOKEN_LENGTH):
         return
-    name = "imported-environment"
-    listed = list(work.get("secret") or [])
-    for path, (variable, _) in found.items():
-        if path.startswith("config."):
-            work.take(path)
-        listed.append({"envName": variable, "secretName": name, "secretKey": variable})
-        work.say(path, SECRET, f"{name}, named by secret[{len(listed) - 1}] as {variable}")
-    rest = [item for number, item in enumerate(env) if f"env[{number}]" not in found]
-    if len(rest) < len(env):
-        work.take("env")
-        if rest:
-            work.values["env"] = rest
-    if any(path.startswith("extraEnv[") for path in found):
-        others = [item for number, item in enumerate(extra) if f"extraEnv[{number}]" not in found]
-        work.take("extraEnv")
-        if others:
-            work.values["extraEnv"] = yaml.safe_dump(others, sort_keys=False, allow_unicode=True)
-    work.put("secret", listed)
-    work.secrets.append(NewSecret(name, dict(found.values()), ", ".join(found)))
+    if looks.is_template(match[0]):
+        open_template(
+            work, path, "imported-git-login", "GITSYNC_USERNAME` and `GITSYNC_PASSWORD", "dags.gitSync.credentialsSecret"
+        )
+        return
+    named = next((key for key in ("credentialsSecret", "sshKeySecret") if work.get(f"dags.gitSync.{key}")), None)
+    # A token alone opens a repository as the password of any user.
+    user, password = (match["user"], match["password"]) if match["password"] else ("git", match["user"])
+    if named:
+        work.say(path, CHANGED, f"without its login: `dags.gitSync.{named}` names a Secret, and counts")
+    else:
+        data = {"GITSYNC_USERNAME": unquote(user), "GITSYNC_PASSWORD": unquote(password)}
+        work.secret(path, "imported-git-login", data, "dags.gitSync.credentialsSecret")
+    work.put(path, match["scheme"] + match["rest"])
+    work.made.add(path)
 
 
-def components(work: Work) -> None:
-    """Take secrets among the variables of one component out of a Secret, where they stand."""
-    for component in COMPONENTS:
-        data: dict[str, str] = {}
-        name = f"imported-{component.replace('.', '-').lower()}-environment"
-        for number, item in enumerate(work.get(f"{component}.env") or []):
-            if _secret(item):
-                variable = str(item["name"])
-                data[variable] = str(item.pop("value"))
-                item["valueFrom"] = {"secretKeyRef": {"name": name, "key": variable}}
-                work.say(f"{component}.env[{number}]", SECRET, f"{name}, named by its `valueFrom`")
-        if data:
-            work.made.add(f"{component}.env")
-            work.secrets.append(NewSecret(name, data, f"{component}.env"))
+def remaining(work: Work) -> None:
+    """Name what looks like a password or a key and is still in the values."""
+    known = umbrella()["properties"]["airflow"]["properties"]
+    said = [row.key for row in work.rows if row.what == OPEN]
+    for path, text in _texts(work.values):
+        steps = re.split(r"[.\[]", path)
+        own = steps[-1] if steps[0] not in known else ""
+        # What extraSecrets holds is named with its key.
+        if steps[0] == "extraSecrets" or any(path == key or path.startswith((f"{key}.", f"{key}[")) for key in said):
+            continue
+        if looks.holds_one(text, own):
+            work.made.add(path)
+            work.say(path, OPEN, "a password stands in it: make a Secret of it, and name that in its place")
 
 
-def _secret(item: Any) -> bool:
-    """Whether an entry of a list of variables holds a password or a key as a text."""
-    if not isinstance(item, dict):
-        return False
-    name, value = str(item.get("name", "")), str(item.get("value") or "")
-    if not value or "$(" in value or "{{" in value:
-        return False
-    found = LOGIN if name.startswith("AIRFLOW_CONN_") else WITHIN
-    return bool(NAME.search(name) or found.search(value))
-
-
-def _listed(text: Any) -> list[Any]:
-    """Return the entries of a YAML list in a text, and none where templates make it another list."""
-    try:
-        items = yaml.safe_load(text) if isinstance(text, str) else None
-    except yaml.YAMLError:
-        return []
-    return items if isinstance(items, list) else []
+def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text of some values with its path."""
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield from _texts(child, f"{path}.{key}".removeprefix("."))
+    elif isinstance(value, list):
+        for number, child in enumerate(value):
+            yield from _texts(child, f"{path}[{number}]")
+    elif isinstance(value, str):
+        yield path, value
 
 
 def brokers(work: Work) -> None:

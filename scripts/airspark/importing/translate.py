@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 from airspark.charts.schema import ignored_keys, refused_keys
-from airspark.importing import empty, executor, images, options, references, renames, source, texts, variables
+from airspark.importing import empty, executor, forms, images, options, references, renames, source, texts, variables
 from airspark.importing.work import CHANGED, DROPPED, KEPT, RENAMED, Imported, Work
 from airspark.project import ROOT, Failure
 from airspark.values import shape
@@ -31,6 +31,7 @@ def translate(values: Values, name: str = "the file") -> Imported:
         Failure: if it is not a values file of that chart, or a value has a wrong type.
     """
     given = source.official(values, name)
+    forms.require(given, name)
     work = Work(given)
     executor.executor(work)
     images.images(work)
@@ -49,6 +50,7 @@ def translate(values: Values, name: str = "the file") -> Imported:
     references.folder(work)
     references.references(work, name)
     unknown(work, name)
+    texts.remaining(work)
     empty.nulls(work)
     zone = time_zone(work)
     for key in source.beside(values):

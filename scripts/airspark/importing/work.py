@@ -11,7 +11,7 @@ from airspark.project import Failure
 from airspark.values import shape
 from airspark.values.reading import Values, kind, lookup
 
-KEPT, RENAMED, CHANGED, DROPPED, SECRET = "kept", "renamed", "changed", "dropped", "Secret to make"
+KEPT, RENAMED, CHANGED, DROPPED, SECRET, OPEN = "kept", "renamed", "changed", "dropped", "Secret to make", "left to you"
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Row:
 
     Args:
         key: its dotted path in the official values.
-        what: KEPT, RENAMED, CHANGED, DROPPED or SECRET.
+        what: KEPT, RENAMED, CHANGED, DROPPED, SECRET or OPEN.
         note: where it is now, or why it is gone.
     """
 
