@@ -202,3 +202,21 @@ def should_keep_whole_numbers_and_fractions_in_the_operators_settings_and_variab
     assert {key: settings["defaults"]["sparkConf"][f"spark.{key}"] for key in NUMBERS} == NUMBERS
     pod = find(objects, "Deployment", "airspark-spark-operator")["spec"]["template"]["spec"]
     assert {key: env(pod["containers"][0])[key.upper()] for key in NUMBERS} == TEXTS
+
+
+def test_should_write_texts_for_numbers_in_annotations_of_claims_and_in_data_of_config_maps() -> None:
+    one = {"annotations": {"a": 1, "b": True}}
+    text = "k: 5\nm: '{{ .Release.Name }}'\n"
+    airflow = {
+        "logs": {"persistence": one},
+        "dags": {"persistence": {"enabled": True, **one}},
+        "extraConfigMaps": {"first": {"data": text}, "second": {"data": {"k": 5}}},
+    }
+    objects = render({"data": one, "events": one, "output": one, "airflow": airflow})
+    found = [item for item in objects if item["kind"] == "PersistentVolumeClaim"]
+    claims = [item for item in found if "a" in item["metadata"].get("annotations", {})]
+    assert len(claims) == 5
+    for claim in claims:
+        assert (claim["metadata"]["annotations"]["a"], claim["metadata"]["annotations"]["b"]) == ("1", "true")
+    assert find(objects, "ConfigMap", "first")["data"] == {"k": "5", "m": "airspark"}
+    assert find(objects, "ConfigMap", "second")["data"] == {"k": "5"}

@@ -69,13 +69,14 @@ What every chart needs. Each chart holds the same copy of this file, and a test 
 {{- end -}}
 
 {{- define "common.map" -}}
-{{- if kindIs "string" (first .) }}{{ tpl (first .) (last .) }}{{ else }}
+{{- $map := first . -}}
+{{- if kindIs "string" $map }}{{ $map = tpl $map (last .) | fromYaml }}{{ else }}{{ $map = (include "common.template" . | fromJson).value }}{{ end }}
 {{- $texts := dict }}
-{{- range $key, $value := (include "common.template" . | fromJson).value }}
+{{- range $key, $value := $map }}
 {{- if not (kindIs "invalid" $value) }}{{ $_ := set $texts $key (include "common.text" $value) }}{{ end }}
 {{- end }}
-{{- toYaml $texts }}
-{{- end -}}
+{{- /* A text that is no YAML stays as it is, so that Helm says where it is not. */}}
+{{- if and (kindIs "string" (first .)) (hasKey $texts "Error") }}{{ tpl (first .) (last .) }}{{ else }}{{ toYaml $texts }}{{ end -}}
 {{- end -}}
 
 {{- /* The last of a key takes the place of the first. One that refers to other variables stands where it was written, after

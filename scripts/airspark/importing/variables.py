@@ -9,6 +9,7 @@ import yaml
 
 from airspark.importing.options import NO_BACKEND, OUTDATED, gone, moved, stale, translated
 from airspark.importing.work import CHANGED, DROPPED, RENAMED, Work
+from airspark.values import helm_yaml
 from airspark.values.reading import lookup
 
 #: AIRFLOW__CORE__SQL_ALCHEMY_CONN_SECRET is section, option, and where the value comes from.
@@ -56,7 +57,7 @@ def _put(work: Work, path: str, value: Any, before: Any) -> None:
 def _listed(text: Any) -> list[Any]:
     """Return the entries of `extraEnv`, and none where templates make it another list."""
     try:
-        items = yaml.safe_load(text) if isinstance(text, str) else None
+        items = yaml.load(text, helm_yaml.Loader) if isinstance(text, str) else None
     except yaml.YAMLError:
         return []
     return items if isinstance(items, list) else []
@@ -64,7 +65,7 @@ def _listed(text: Any) -> list[Any]:
 
 def _dumped(items: list[Any]) -> str:
     """Return a list as the text of `extraEnv`, in whose long lines no template is broken."""
-    return yaml.safe_dump(items, sort_keys=False, allow_unicode=True, width=10_000)
+    return helm_yaml.dump(items)
 
 
 def _variables(work: Work, path: str, items: list[Any]) -> list[Any]:

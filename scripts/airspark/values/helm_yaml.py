@@ -162,11 +162,11 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
 _Dumper.add_representer(str, _text)
 
 
-def dump(values: Mapping[str, Any]) -> str:
+def dump(values: Mapping[str, Any] | list[Any]) -> str:
     """Return values as a YAML text for people, which Helm reads as the same values.
 
     Args:
-        values: to be written, in their order; no line is folded.
+        values: a map, or a list in a text, in their order; no line is folded.
     """
     return str(yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf))
 
