@@ -162,11 +162,15 @@ def test_should_name_a_secret_by_its_place_in_the_file_if_a_variable_before_it_i
     for given in ({"env": env}, {"extraEnv": yaml.safe_dump(env)}):
         done = imported(given)
         (path,) = given
-        assert rows(done)[f"{path}[1]"][0] == SECRET and path not in airflow(done)
+        assert rows(done)[f"{path}[1]"][0] == SECRET
+        left = airflow(done)[path]
+        (item,) = yaml.safe_load(left) if path == "extraEnv" else left
+        assert item["valueFrom"]["secretKeyRef"] == {"name": "imported-environment", "key": "A_TOKEN"}
     done = imported(
         {"env": [*env, {"name": "B", "value": "b"}], "extraEnv": yaml.safe_dump([env[0], {"name": "C", "value": "c"}])}
     )
-    assert airflow(done)["env"] == [{"name": "B", "value": "b"}] and airflow(done)["extraEnv"] == "- name: C\n  value: c\n"
+    names = [item["name"] for item in airflow(done)["env"]]
+    assert names == ["A_TOKEN", "B"] and airflow(done)["extraEnv"] == "- name: C\n  value: c\n"
 
 
 def test_should_keep_the_newer_variable_if_both_are_there() -> None:

@@ -203,7 +203,7 @@ def test_should_name_any_password_that_stays_in_the_values(values: dict[str, Any
             "config.database.sql_alchemy_conn",
             "data.metadataSecretName",
         ),
-        ({"config": {"smtp": {"smtp_password": "{{ .Values.x }}"}}}, "config.smtp.smtp_password", "AIRFLOW__SMTP__SMTP_PASSWORD"),
+        ({"config": {"mine": {"my_token": "{{ .Values.x }}"}}}, "config.mine.my_token", "AIRFLOW__MINE__MY_TOKEN"),
         ({"env": [{"name": "A_TOKEN", "value": "{{ .Values.x }}"}]}, "env[0]", "valueFrom"),
         ({"registry": {"connection": {"pass": "{{ .Values.x }}"}}}, "registry.connection", "imagePullSecrets"),
         ({"elasticsearch": {"connection": {"pass": "{{ .Values.x }}"}}}, "elasticsearch.connection", "elasticsearch.secretName"),
@@ -238,9 +238,9 @@ def test_should_write_no_file_outside_the_folder(tmp_path: Path) -> None:
 
 
 def test_should_take_the_value_that_counts_if_a_variable_is_set_in_several_places() -> None:
-    name = "AIRFLOW__SMTP__SMTP_PASSWORD"
+    name = "AIRFLOW__MINE__MY_TOKEN"
     given = {
-        "config": {"smtp": {"smtp_password": "one"}},
+        "config": {"mine": {"my_token": "one"}},
         "env": [{"name": name, "value": "two"}],
         "secret": [{"envName": name, "secretName": "mine", "secretKey": "k"}],
         "extraEnv": f"- {{name: {name}, value: three}}\n",
@@ -250,7 +250,7 @@ def test_should_take_the_value_that_counts_if_a_variable_is_set_in_several_place
     assert contents(done) == {"imported-environment": {name: "three"}}
     assert yaml.safe_load(values["extraEnv"]) == [reference(name)] and values["secret"] == given["secret"]
     assert not {"env", "config"} & set(values)
-    assert said(done)["config.smtp.smtp_password"] == said(done)["env[0]"] == DROPPED
+    assert said(done)["config.mine.my_token"] == said(done)["env[0]"] == DROPPED
     del given["extraEnv"]
     assert contents(imported(given)) == {}
 
