@@ -53,9 +53,9 @@ def _whole(node: Object, number: int) -> Any:
     return None
 
 
-#: Keys whose numbers other checks bound, and mounts of task pods, which need a volume of the same name.
+#: Keys whose numbers other checks bound, and mounts, which need a volume of the same name.
 BOUND = re.compile(
-    r"^(volumeMounts|workers\..*extraVolumeMounts|workers\.extraVolumeMounts)$|podDisruptionBudget.config.minAvailable|pdb.minAvailable|[mM]inReplica|leaderElection|nodePort|coreLimit|executor.cores|service.ports$"
+    r"[vV]olumeMounts$|podDisruptionBudget.config.minAvailable|pdb.minAvailable|[mM]inReplica|leaderElection|nodePort|coreLimit|executor.cores|service.ports$"
 )
 
 

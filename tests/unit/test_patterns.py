@@ -49,6 +49,15 @@ BY_HAND: dict[tuple[str, str], tuple[tuple[str | bytes, ...], str]] = {
         (r"@every\s+[+]?((?:(?:0*[0-9]{1,6}(?:[.][0-9]*)?|[.][0-9]+)h|(?:0*[0-9]{1,18}(?:[.][0-9]*)?|[.][0-9]+)ns){1,6})",),
         "two of the eight units",
     ),
+    ("scripts/airspark/importing/variables.py", "f'\\\\b{name}\\\\b'"): ((r"\bAIRFLOW__CORE__EXECUTOR\b",), "a variable's name"),
+    (
+        "scripts/airspark/importing/references.py",
+        "f'({re.escape(mount)}|{re.escape(home)}/dags|/opt/airflow/dags|\\\\.Values\\\\.(airflowHome|dags\\\\.mountPath)"
+        "\\\\s*-?\\\\}}\\\\}}(/dags)?)/repo\\\\b'",
+    ): (
+        (r"(/usr/dags|/opt/airflow/dags|\.Values\.(airflowHome|dags\.mountPath)\s*-?\}\}(/dags)?)/repo\b",),
+        "a folder's path",
+    ),
     ("scripts/airspark/values/shape.py", "schema['pattern']"): (
         (r"^[0-9]+(Ki|Mi|Gi)?$",),
         "a schema's, tried on nine short texts",

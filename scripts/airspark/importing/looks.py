@@ -30,7 +30,6 @@ _LINE = re.compile(
 )
 #: A login or a key in an Airflow connection, which is a URL or JSON.
 _LOGIN = re.compile(r"@|password|passwd|token|secret|key", re.IGNORECASE)
-_TEMPLATE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
 
 class Look(Enum):
@@ -72,7 +71,7 @@ def option(name: str, value: Any) -> Look:
 
 def _look(value: Any, named: bool, found: re.Pattern[str]) -> Look:
     whole = text(value)
-    bare = _TEMPLATE.sub("x", whole)
+    bare = _filled(whole, "x")
     within = bool(found.search(bare))
     if not whole or isinstance(value, bool | dict | list) or whole.lower() in ("true", "false") or not (named or within):
         return Look.PLAIN
@@ -81,6 +80,13 @@ def _look(value: Any, named: bool, found: re.Pattern[str]) -> Look:
     if "$(" in whole:
         return Look.REFERENCE if _WITHIN.search(bare) else Look.PLAIN
     return Look.SECRET
+
+
+def _filled(text: str, instead: str) -> str:
+    """Return a text with something else in place of each template, in a time that grows with its length."""
+    head, *parts = text.split("{{")
+    cut = (part.partition("}}") for part in parts)
+    return head + "".join(f"{instead}{rest}" if closed else "{{" + inside for inside, closed, rest in cut)
 
 
 def is_template(value: Any) -> bool:
@@ -95,5 +101,5 @@ def holds_one(value: str, name: str = "") -> bool:
         value: a text of any kind, for example a file's.
         name: the key that it stands under, if that is one of the user's own.
     """
-    bare = _TEMPLATE.sub("{{x}}", value)
-    return bool(_WITHIN.search(_TEMPLATE.sub("x", value)) or _LINE.search(bare) or (value and _OPTION.search(name)))
+    bare = _filled(value, "{{x}}")
+    return bool(_WITHIN.search(_filled(value, "x")) or _LINE.search(bare) or (value and _OPTION.search(name)))

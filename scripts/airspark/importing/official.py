@@ -43,9 +43,9 @@ TEXTS = {
 }
 #: The alert that the official chart made of a webserver key of its own; its condition on Airflow's version differs.
 ALERT = re.compile(
-    r"\{\{if(semverCompare\"[<>=.\d]+\"|[^{}]*semverCompare[^{}]*)\.Values\.airflowVersion\)?\}\}\{\{ifnot\(or\.Values\.webserverSecretKey"
-    r"\.Values\.webserverSecretKeySecretName\)\}\}fromairflow\.www\.utilsimportUIAlertDASHBOARD_UIALERTS=\[UIAlert\("
-    r"[^()\[\]{}]*roles=\[\"Admin\"\],html=True,?\)\]\{\{end\}\}\{\{end\}\}"
+    r"\{\{if(?P<condition>[^{}]{0,200})\}\}\{\{ifnot\(or\.Values\.webserverSecretKey\.Values\.webserverSecretKeySecretName\)\}\}"
+    r"fromairflow\.www\.utilsimportUIAlertDASHBOARD_UIALERTS=\[UIAlert\("
+    r"[^()\[\]{}]{0,500}roles=\[\"Admin\"\],html=True,?\)\]\{\{end\}\}\{\{end\}\}"
 )
 
 
@@ -55,7 +55,7 @@ def plain(text: str) -> str:
     Args:
         text: a template.
     """
-    return re.sub(r"\s+", "", re.sub(r"\{\{-?\s*(.*?)\s*-?\}\}", r"{{\1}}", text, flags=re.DOTALL))
+    return re.sub(r"\s+", "", text).replace("{{-", "{{").replace("-}}", "}}")
 
 
 def computed(option: str, value: Any) -> bool:
@@ -74,4 +74,5 @@ def alert(text: str) -> bool:
     Args:
         text: the value.
     """
-    return bool(ALERT.fullmatch(plain(text)))
+    found = ALERT.fullmatch(plain(text))
+    return found is not None and "semverCompare" in found["condition"]

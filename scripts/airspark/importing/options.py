@@ -201,7 +201,7 @@ def stale(option: str, value: Any) -> bool:
         option: its name in Airflow 3.
         value: what the file gives it, with or without the quotes of Helm's templates around its braces.
     """
-    plain = re.sub(r"\{\{\s*['\"`](\{[{%].*?[%}]\})['\"`]\s*\}\}", r"\1", str(value))
+    plain = re.sub(r"\{\{\s{0,9}['\"`](\{[{%][^{}%]{0,100}[%}]\})['\"`]\s{0,9}\}\}", r"\1", str(value))
     return plain in STALE.get(option, ())
 
 

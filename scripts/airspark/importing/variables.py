@@ -13,7 +13,7 @@ from airspark.values import helm_yaml
 from airspark.values.reading import lookup
 
 #: AIRFLOW__CORE__SQL_ALCHEMY_CONN_SECRET is section, option, and where the value comes from.
-VARIABLE = re.compile(r"AIRFLOW__(?P<section>[A-Z0-9_.]+?)__(?P<option>[A-Z0-9_]+?)(?P<source>_CMD|_SECRET)?$")
+VARIABLE = re.compile(r"AIRFLOW__(?P<section>[A-Z0-9_.]{1,100}?)__(?P<option>[A-Z0-9_]{1,100}?)(?P<source>_CMD|_SECRET)?$")
 #: Keeps the place of a variable until `purge`: what is said of a later one names its place in the file.
 GONE: dict[str, Any] = {}
 LISTS = (
