@@ -132,10 +132,18 @@ def kubelet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubelet
     found.http.shutdown()
 
 
-def followed(kubelet: Kubelet, seconds: float = 2.5) -> list[str]:
-    """What is shown of a log whose container ends after some seconds."""
+def followed(kubelet: Kubelet, seconds: float = 1) -> list[str]:
+    """What is shown of a log whose container ends some seconds after the stream has broken off for the last time."""
     shown: list[bytes] = []
-    threading.Timer(seconds, kubelet.state.update, args=({"terminated": {}},)).start()
+
+    def end() -> None:
+        deadline = time.monotonic() + 60
+        while kubelet.breaks and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(seconds)
+        kubelet.state["terminated"] = {}
+
+    threading.Thread(target=end, daemon=True).start()
     logs.follow(DRIVER, shown.append)
     return b"".join(shown).decode().splitlines()
 
@@ -150,7 +158,7 @@ def test_should_lose_and_repeat_no_line_if_the_stream_breaks_off(kubelet: Kubele
 
 def test_should_show_what_is_written_while_nobody_answers(kubelet: Kubelet, capsys: pytest.CaptureFixture[str]) -> None:
     kubelet.breaks = [(4, "away")]
-    assert followed(kubelet, 3) == [*WHOLE, "written meanwhile"]
+    assert followed(kubelet) == [*WHOLE, "written meanwhile"]
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2 and said[0].startswith("the Kubernetes API server does not answer (") and "again" in said[1]
 
