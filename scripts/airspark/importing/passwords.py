@@ -232,7 +232,7 @@ def _listed(text: Any) -> list[Any] | None:
 
 
 def _replaced(text: str, references: dict[int, dict[str, Any]]) -> str | None:
-    """Return the text of a list of variables with references in the place of some values, and all else byte for byte.
+    """Return the text of a list of variables with references where some values stood, and the rest byte for byte.
 
     Args:
         text: the list.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from airspark.importing import official, renames, texts
-from airspark.importing.work import CHANGED, DROPPED, Work, default
+from airspark.importing.work import CHANGED, DROPPED, Work, default, every_text
 from airspark.project import Failure
 from airspark.values.shape import umbrella
 
@@ -112,7 +112,7 @@ def folder(work: Work) -> None:
     sidecar = re.compile(
         rf"({re.escape(mount)}|{re.escape(home)}/dags|/opt/airflow/dags|\.Values\.(airflowHome|dags\.mountPath)\s*-?\}}\}}(/dags)?)/repo\b"
     )
-    for path, value in _leaves(work.values):
+    for path, value in every_text(work.values):
         if sidecar.search(value) and not path.startswith(("podTemplate", "dags.gitSync")):
             work.made.add(path)
             work.say(
@@ -161,15 +161,3 @@ def _maps(value: Any, change: Callable[[str, dict[str, Any]], dict[str, Any]], p
     if isinstance(value, list):
         return [_maps(child, change, f"{path}[{index}]") for index, child in enumerate(value)]
     return value
-
-
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the texts of values with their dotted paths."""
-    if isinstance(value, dict):
-        for key, child in value.items():
-            yield from _leaves(child, f"{path}.{key}".removeprefix("."))
-    elif isinstance(value, list):
-        for index, child in enumerate(value):
-            yield from _leaves(child, f"{path}[{index}]")
-    elif isinstance(value, str):
-        yield path, value

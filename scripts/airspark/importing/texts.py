@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, unquote
 
 from airspark.importing import looks
 from airspark.importing.passwords import environment
-from airspark.importing.work import CHANGED, DROPPED, OPEN, Work
+from airspark.importing.work import CHANGED, DROPPED, OPEN, Work, every_text
 from airspark.project import Failure
 from airspark.values.reading import kind
 from airspark.values.shape import umbrella
@@ -238,7 +237,7 @@ def remaining(work: Work) -> None:
     """Name what looks like a password or a key and is still in the values."""
     known = umbrella()["properties"]["airflow"]["properties"]
     said = [row.key for row in work.rows if row.what == OPEN]
-    for path, text in _texts(work.values):
+    for path, text in every_text(work.values):
         steps = re.split(r"[.\[]", path)
         own = steps[-1] if steps[0] not in known else ""
         # What extraSecrets holds is named with its key.
@@ -247,18 +246,6 @@ def remaining(work: Work) -> None:
         if looks.holds_one(text, own):
             work.made.add(path)
             work.say(path, OPEN, "a password stands in it: make a Secret of it, and name that in its place")
-
-
-def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every text of some values with its path."""
-    if isinstance(value, dict):
-        for key, child in value.items():
-            yield from _texts(child, f"{path}.{key}".removeprefix("."))
-    elif isinstance(value, list):
-        for number, child in enumerate(value):
-            yield from _texts(child, f"{path}[{number}]")
-    elif isinstance(value, str):
-        yield path, value
 
 
 def brokers(work: Work) -> None:

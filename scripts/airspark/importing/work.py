@@ -213,3 +213,20 @@ def _nulls(values: Values, path: str = "") -> Iterator[str]:
             yield here
         elif isinstance(child, dict):
             yield from _nulls(child, here)
+
+
+def every_text(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted path and the text of every text in some values.
+
+    Args:
+        value: the values, or a part.
+        path: of the part.
+    """
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield from every_text(child, f"{path}.{key}".removeprefix("."))
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from every_text(child, f"{path}[{index}]")
+    elif isinstance(value, str):
+        yield path, value
