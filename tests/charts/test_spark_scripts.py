@@ -222,9 +222,10 @@ def should_tell_the_worker_and_wait_until_its_executors_are_gone(pod: Pod, tmp_p
     assert said[2].startswith("ends with 0 executors after ")
 
 
-def should_not_wait_for_executors_longer_than_the_pod_has(pod: Pod, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", ["0", "1"])
+def should_not_wait_for_executors_longer_than_the_pod_has_and_say_how_many_are_left(pod: Pod, tmp_path: Path, seconds: str) -> None:
     with _worker(1) as port:
-        said = _decommission(pod, tmp_path, port, "1")
+        said = _decommission(pod, tmp_path, port, seconds)
     assert said[1] == "leaving, with 1 executors" and said[2].startswith("ends with 1 executors after ") and len(said) == 3
 
 

@@ -15,10 +15,10 @@ executors() {
 log=${WORKER_LOG:-/proc/1/fd/2}
 deadline=$((SECONDS + $2))
 kill -s PWR 1
-echo "$(hostname): leaving, with $(executors "$1") executors" >>"$log"
-while [ "$SECONDS" -lt "$deadline" ]; do
-  left=$(executors "$1")
-  [ "$left" -gt 0 ] || break
+left=$(executors "$1")
+echo "$(hostname): leaving, with $left executors" >>"$log"
+while [ "$left" -gt 0 ] && [ "$SECONDS" -lt "$deadline" ]; do
   sleep 0.5
+  left=$(executors "$1")
 done
-echo "$(hostname): ends with ${left:-0} executors after $SECONDS s" >>"$log"
+echo "$(hostname): ends with $left executors after $SECONDS s" >>"$log"
