@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from airspark.importing import looks
 from airspark.importing.passwords import environment
-from airspark.importing.work import CHANGED, DROPPED, OPEN, Work, every_text
+from airspark.importing.work import CHANGED, DROPPED, OPEN, SECRET, NewSecret, Work, every_text
 from airspark.project import Failure
 from airspark.values.reading import kind
 from airspark.values.shape import umbrella
@@ -98,11 +98,13 @@ def secret(work: Work, path: str, name: str, data: dict[str, str], refer: str, k
         kind: the Secret's type.
         value: of `refer`; the Secret's name by default.
     """
+    work.take(path)
     if any(looks.is_template(content) for content in data.values()):
         open_template(work, path, name, "` and `".join(data), refer)
-        work.take(path)
-    else:
-        work.secret(path, name, data, refer, kind, value)
+        return
+    work.secrets.append(NewSecret(name, data, path, kind))
+    work.put(refer, name if value is None else value)
+    work.say(path, SECRET, f"{name}, named by {refer}")
 
 
 def open_template(work: Work, path: str, name: str, key: str, refer: str) -> None:
@@ -228,7 +230,7 @@ def repository(work: Work) -> None:
         work.say(path, CHANGED, f"without its login: `dags.gitSync.{named}` names a Secret, and counts")
     else:
         data = {"GITSYNC_USERNAME": unquote(user), "GITSYNC_PASSWORD": unquote(password)}
-        work.secret(path, "imported-git-login", data, "dags.gitSync.credentialsSecret")
+        secret(work, path, "imported-git-login", data, "dags.gitSync.credentialsSecret")
     work.put(path, match["scheme"] + match["rest"])
     work.made.add(path)
 

@@ -172,22 +172,6 @@ class Work:
                 return old + path.removeprefix(new)
         return path
 
-    def secret(self, path: str, name: str, data: dict[str, str], refer: str, kind: str = "", value: Any = None) -> None:
-        """Take a text out of the values into a Secret.
-
-        Args:
-            path: where the text stands.
-            name: of the Secret.
-            data: its contents by key.
-            refer: the key that names the Secret from now on.
-            kind: the Secret's type.
-            value: of `refer`; the Secret's name by default.
-        """
-        self.take(path)
-        self.secrets.append(NewSecret(name, data, path, kind))
-        self.put(refer, name if value is None else value)
-        self.say(path, SECRET, f"{name}, named by {refer}")
-
 
 def default(path: str) -> Any:
     """Return the Airflow chart's default for a dotted path, or None.
