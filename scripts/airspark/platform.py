@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from airspark import console, images, retry, revisions, tools
-from airspark.cluster import kubectl, node_names
+from airspark import cluster, console, images, revisions, tools
+from airspark.cluster import node_names
 from airspark.console import done, output, step
 from airspark.hashing import content_hash
 from airspark.project import NAMESPACE, RELEASE, ROOT, Failure, kubeconfig
+from airspark.retry import kubectl
 
 CHARTS = ROOT / "charts"
 VALUES = CHARTS / "airspark/presets/kind.yaml"
@@ -93,7 +94,7 @@ def forget_interrupted() -> None:
     unended = f"owner=helm,name={RELEASE},status in (pending-install,pending-upgrade,pending-rollback)"
     pending = json.loads(kubectl("get", "secrets", "--namespace", NAMESPACE, "--output", "json", "--selector", unended))
     for name in interrupted(pending["items"], node_start(), datetime.now(UTC)):
-        kubectl("delete", "secret", "--namespace", NAMESPACE, name)
+        kubectl("delete", "secret", "--namespace", NAMESPACE, name, "--ignore-not-found")
         done("Interrupted installation", f"forgotten: {name}")
 
 
@@ -186,7 +187,7 @@ def not_ready() -> list[str]:
     A container that is older than its node's present start is not ready, whatever its last status says.
     """
     try:
-        pods = json.loads(kubectl("get", "pods", "--namespace", NAMESPACE, "--output", "json", "--selector",
+        pods = json.loads(cluster.kubectl("get", "pods", "--namespace", NAMESPACE, "--output", "json", "--selector",
                                   f"release={RELEASE},component!=worker"))["items"]  # fmt: skip
         started = node_start()
     except subprocess.SubprocessError:
@@ -223,7 +224,7 @@ def secret(name: str, key: str) -> str:
         Failure: if the Secret or the key is not there.
     """
     try:
-        data = retry.kubectl("get", "secret", name, "--namespace", NAMESPACE, "--output", f"jsonpath={{.data.{key}}}")
+        data = kubectl("get", "secret", name, "--namespace", NAMESPACE, "--output", f"jsonpath={{.data.{key}}}")
     except subprocess.CalledProcessError as problem:
         raise Failure(f"the Secret {name} is not there", "make up") from problem
     if not data:

@@ -26,14 +26,15 @@ KUBERNETES = "the Kubernetes API server"
 _known: set[str] = set()
 _lock = threading.Lock()
 
-#: What kubectl says where the API server, or what it stands on, is away for a while.
+#: What kubectl says where the API server, or what it stands on, is away for a while. kubeadm's administrator may do
+#: everything, so the API server refuses it only until it has read its roles.
 _AWAY = re.compile(
     r"connection refused|was refused - did you specify|Unable to connect to the server|TLS handshake timeout|i/o timeout"
     r"|unexpected EOF|: EOF$|error: EOF|connection reset by peer|broken pipe|http2: |no route to host|network is unreachable"
     r"|\(ServiceUnavailable\)|\(InternalError\)|\(Timeout\)|\(ServerTimeout\)|\(TooManyRequests\)|\(BadGateway\)"
     r"|etcdserver: |server is currently unable to handle|apiserver not ready|context deadline exceeded|request timed out"
     r"|Client\.Timeout exceeded|an error on the server|unable to upgrade connection|error dialing backend|lost connection to pod"
-    r"|starting up|RBAC: |leader changed",
+    r"|starting up|RBAC: |leader changed|is forbidden: User .kubernetes-admin. cannot",
     re.MULTILINE,
 )
 

@@ -232,6 +232,8 @@ def test_should_leave_what_kubernetes_refuses_to_the_caller(api: Server) -> None
         ),
         ('Error from server (NotFound): pods "a" not found', False),
         ('Error from server (Forbidden): pods is forbidden: User "a" cannot list resource "pods"', False),
+        ('Error from server (Forbidden): secrets is forbidden: User "kubernetes-admin" cannot list resource "secrets"', True),
+        ('Error from server (Forbidden): pods "a" is forbidden: violates PodSecurity "restricted:latest"', False),
     ],
 )
 def test_should_tell_an_outage_from_an_error(said: str, passes: bool) -> None:
