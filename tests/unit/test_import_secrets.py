@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from airspark import cli
-from airspark.importing import command, report
+from airspark.importing import command, looks, report
 from airspark.importing import translate as translating
 from airspark.importing.translate import translate
 from airspark.importing.work import DROPPED, OPEN, SECRET, Imported, NewSecret
@@ -18,6 +18,7 @@ from airspark.project import ROOT, Failure
 from airspark.values import shape
 
 SECRET_TEXT = "not-a-real-password"
+OFFICIAL = [path for path in sorted((ROOT / "tests/charts/official-imports").glob("*.yaml")) if ".expected" not in path.name]
 CONTRACT = yaml.safe_load((ROOT / "tests/charts/contract.yaml").read_text())
 
 
@@ -330,3 +331,23 @@ def test_should_end_with_a_code_if_a_password_is_left(
     origin.write_text("executor: KubernetesExecutor\nfernetKey: '{{ .Values.mine }}'\nmine: [a]\n")
     code, _, errors = run(capsys, monkeypatch, str(origin), "--out", str(tmp_path / "mine.yaml"))
     assert code == 1 and "1 left for you to decide" in errors and "airflow.fernetKey: a template" in errors
+
+
+@pytest.mark.parametrize("path", OFFICIAL, ids=lambda path: path.stem)
+def test_should_leave_nothing_to_the_user_of_a_file_that_brings_its_secrets_as_secrets(path: Path) -> None:
+    done = translate(yaml.safe_load(path.read_text()), str(path))
+    assert not [(row.key, row.note) for row in done.rows if row.what == OPEN]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"token_key": "access_token", "client_secret": os.environ["X"]}', False),
+        ('{"access_token_url": "https://sso.example.org/token", "token_endpoint_auth_method": "client_secret_post"}', False),
+        ('{"token": "not-a-real-password"}', True),
+        ('{"client_secret": "not-a-real-password"}', True),
+        ('{"url": "http://vault", "secret_id_token" : "not-a-real-password"}', True),
+    ],
+)
+def test_should_tell_a_password_in_json_from_a_name_that_says_how_one_is_used(text: str, found: bool) -> None:
+    assert looks.holds_one(text) is found

@@ -16,10 +16,11 @@ _NAME = re.compile(
     r"|SQL_ALCHEMY_CONN$",
     re.IGNORECASE,
 )
-#: A password in a URL, and in the JSON of an option such as `backend_kwargs`, and a private key.
+#: A password in a URL, and in the JSON of an option such as `backend_kwargs`, and a private key. A name that goes on, such as
+#: `token_key` or `access_token_url`, says how a secret is used.
 _WITHIN = re.compile(
     r"://[^/@:\s]{0,200}:(?:[^/@\s$]|\$(?!\()){1,500}@"
-    r"|\"[^\"]{0,50}(password|passwd|token|secret|api_key|access_key|private_key)[^\"]{0,50}\"\s{0,10}:\s{0,10}\"[^\"]+\""
+    r"|\"[^\"]{0,50}(password|passwd|passphrase|token|secret|api_key|access_key|private_key)\"\s{0,10}:\s{0,10}\"[^\"]+\""
     r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----"
 )
 #: A line such as `password: text` or `SECRET_KEY = "text"`.
