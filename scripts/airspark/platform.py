@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from airspark import cluster, console, images, revisions, tools
 from airspark.cluster import node_names
 from airspark.console import done, output, step
 from airspark.hashing import content_hash
-from airspark.project import NAMESPACE, RELEASE, ROOT, Failure, kubeconfig
+from airspark.project import BUILD, NAMESPACE, RELEASE, ROOT, Failure, cluster_name, kubeconfig
 from airspark.retry import kubectl
 
 CHARTS = ROOT / "charts"
@@ -62,8 +63,12 @@ def ensure(*values: Path) -> bool:
     Raises:
         Failure: if Helm refuses the values, or the platform does not become ready; the sentence names the pods that are not.
     """
-    wanted = wanted_hash(*values)
-    if installed() == wanted:
+    wanted, there = wanted_hash(*values), installed()
+    if there and (files := " ".join(left_out(values))):
+        again = f'{console.next_command} VALUES="{files}"'
+        console.say(f"The platform had the values of {files}, and goes on without them. To have them again: {again}")
+    if there == wanted:
+        remember(values)
         if not not_ready():
             done("Platform", f"release {RELEASE} in namespace {NAMESPACE}")
             return False
@@ -82,7 +87,32 @@ def ensure(*values: Path) -> bool:
                 f"{problem}: {'; '.join(waiting)}", f"make doctor collects the details; to go on: {console.next_command}"
             ) from problem
         raise
+    remember(values)
     return True
+
+
+def _remembered() -> Path:
+    return BUILD / f"values-{cluster_name()}"
+
+
+def remember(values: Sequence[Path]) -> None:
+    """Write down which values files the platform has, for those who call the next command without them.
+
+    Args:
+        values: values files over those for kind; those of `make dev` do not count.
+    """
+    _remembered().write_text("".join(f"{file.resolve()}\n" for file in values if file != CHECKOUT_VALUES))
+
+
+def left_out(values: Sequence[Path]) -> list[str]:
+    """Return the values files that the platform has had so far, if none are given now.
+
+    Args:
+        values: as for `remember`.
+    """
+    if any(file != CHECKOUT_VALUES for file in values) or not _remembered().is_file():
+        return []
+    return _remembered().read_text().splitlines()
 
 
 def forget_interrupted() -> None:

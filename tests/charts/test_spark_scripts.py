@@ -223,7 +223,9 @@ def should_tell_the_worker_and_wait_until_its_executors_are_gone(pod: Pod, tmp_p
 
 
 @pytest.mark.parametrize("seconds", ["0", "1"])
-def should_not_wait_for_executors_longer_than_the_pod_has_and_say_how_many_are_left(pod: Pod, tmp_path: Path, seconds: str) -> None:
+def should_not_wait_for_executors_longer_than_the_pod_has_and_say_how_many_are_left(
+    pod: Pod, tmp_path: Path, seconds: str
+) -> None:
     with _worker(1) as port:
         said = _decommission(pod, tmp_path, port, seconds)
     assert said[1] == "leaving, with 1 executors" and said[2].startswith("ends with 1 executors after ") and len(said) == 3
