@@ -346,6 +346,12 @@ def test_should_leave_nothing_to_the_user_of_a_file_that_brings_its_secrets_as_s
         ('{"access_token_url": "https://sso.example.org/token", "token_endpoint_auth_method": "client_secret_post"}', False),
         ('{"token": "not-a-real-password"}', True),
         ('{"client_secret": "not-a-real-password"}', True),
+        ('{"secret_key": "not-a-real-password"}', True),
+        ('{"apikey": "not-a-real-password"}', True),
+        ('{"aws_secret_access_key": "not-a-real-password"}', True),
+        ('{"private_key_data": "not-a-real-password"}', True),
+        ('{"token_value" : "not-a-real-password"}', True),
+        ('{"password2": "not-a-real-password"}', True),
         ('{"url": "http://vault", "secret_id_token" : "not-a-real-password"}', True),
     ],
 )

@@ -20,7 +20,8 @@ _NAME = re.compile(
 #: `token_key` or `access_token_url`, says how a secret is used.
 _WITHIN = re.compile(
     r"://[^/@:\s]{0,200}:(?:[^/@\s$]|\$(?!\()){1,500}@"
-    r"|\"[^\"]{0,50}(password|passwd|passphrase|token|secret|api_key|access_key|private_key)\"\s{0,10}:\s{0,10}\"[^\"]+\""
+    r"|\"[^\"]{0,50}(password|passwd|passphrase|token|secret|(api|access|private|secret)_?key)(_?(value|text|data|[0-9]{1,3}))?\""
+    r"\s{0,10}:\s{0,10}\"[^\"]+\""
     r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----"
 )
 #: A line such as `password: text` or `SECRET_KEY = "text"`.
