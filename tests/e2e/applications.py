@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import kube_api
 import yaml
 from conftest import ROOT
 from spark import wait
@@ -82,9 +83,7 @@ class Application:
 
     def object(self) -> dict[str, Any]:
         """The whole object; empty if there is none."""
-        text = kubectl(self.namespace, "get", "sparkapplication", self.name, "--ignore-not-found", "--output", "json")
-        found: dict[str, Any] = json.loads(text) if text else {}
-        return found
+        return kube_api.read(f"{kube_api.APPLICATIONS}/namespaces/{self.namespace}/sparkapplications/{self.name}")
 
     def status(self) -> dict[str, Any]:
         """Its status."""
@@ -103,12 +102,9 @@ class Application:
     def pods(self, role: str = "") -> list[dict[str, Any]]:
         """Its pods, of one role or all."""
         selector = f"sparkoperator.k8s.io/app-name={self.name}" + (f",spark-role={role}" if role else "")
-        found: list[dict[str, Any]] = json.loads(
-            kubectl(self.namespace, "get", "pods", "--selector", selector, "--output", "json")
-        )["items"]
-        return found
+        return kube_api.pods(self.namespace, selector)
 
-    def reach(self, *states: str, seconds: float = 180) -> dict[str, Any]:
+    def reach(self, *states: str, seconds: float = 300) -> dict[str, Any]:
         """Wait until it is in one of these states; the end in another fails at once.
 
         Returns:
@@ -129,16 +125,13 @@ class Application:
 
     def log(self) -> str:
         """What the driver printed so far; nothing without one."""
-        try:
-            return kubectl(self.namespace, "logs", self.driver, "--container", "spark-kubernetes-driver", "--tail=-1")
-        except subprocess.CalledProcessError:
-            return ""
+        return kube_api.log(self.namespace, self.driver, "spark-kubernetes-driver")
 
     def events(self) -> list[str]:
         """Reasons of the Events on it."""
-        chosen = ("--field-selector", f"involvedObject.kind=SparkApplication,involvedObject.name={self.name}")
-        items = json.loads(kubectl(self.namespace, "get", "events", *chosen, "--output", "json"))["items"]
-        return [item["reason"] for item in items]
+        chosen = f"involvedObject.kind=SparkApplication,involvedObject.name={self.name}"
+        found = kube_api.read(f"/api/v1/namespaces/{self.namespace}/events", fieldSelector=chosen)
+        return [item["reason"] for item in found["items"]]
 
     def patch(self, **changes: Any) -> None:
         """Change its spec."""
@@ -201,7 +194,7 @@ def remove(name: str, namespace: str) -> None:
     for kind, what in (("sparkapplication", name), ("configmap", f"{name}-program")):
         kubectl(namespace, "delete", kind, what, "--ignore-not-found", "--timeout=120s", timeout=150)
     gone = Application(name, namespace)
-    wait(f"nothing of {name} is left", lambda: not gone.pods(), 120)
+    wait(f"nothing of {name} is left", lambda: not gone.pods(), 180)
 
 
 class Controller:

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import kube_api
 import pytest
 import yaml
 
@@ -250,7 +251,7 @@ def wait_for_restarts(since: float, seconds: int = 300) -> None:
     selector = "tier=airflow,component in (api-server, scheduler, dag-processor, triggerer, postgresql)"
     deadline = time.monotonic() + seconds
     while True:
-        pods = json.loads(kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
+        pods = kube_api.pods("airspark", selector)
         mains = [pod["status"]["containerStatuses"] for pod in pods]
         old = [
             pod["metadata"]["name"]

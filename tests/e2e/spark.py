@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import kube_api
 import yaml
 from conftest import kubectl
 from servers import apply
@@ -53,15 +54,13 @@ class Driver:
 
     def phase(self) -> str:
         """The pod's phase."""
-        return kubectl("get", "pod", self.name, "--output", "jsonpath={.status.phase}")
+        return str(kube_api.read(f"/api/v1/namespaces/airspark/pods/{self.name}")["status"]["phase"])
 
     def log(self) -> str:
         """What it printed so far; nothing before it runs."""
-        if self.phase() == "Pending":
-            return ""
-        return kubectl("logs", self.name, "--tail=-1")
+        return kube_api.log("airspark", self.name)
 
-    def wait_for(self, words: str, seconds: float = 120) -> None:
+    def wait_for(self, words: str, seconds: float = 240) -> None:
         """Wait until a line holds these words; the end of the pod without them fails at once."""
 
         def said() -> bool:
@@ -72,13 +71,13 @@ class Driver:
 
         wait(f"{self.name} says '{words}'", said, seconds)
 
-    def end(self, seconds: float = 240) -> tuple[str, str]:
+    def end(self, seconds: float = 420) -> tuple[str, str]:
         """Wait for the end of the pod.
 
         Returns:
             Its phase, Succeeded or Failed, and its log.
         """
-        phase = wait(f"{self.name} ends", lambda: self.phase() if self.phase() in ("Succeeded", "Failed") else "", seconds)
+        phase = wait(f"{self.name} ends", lambda: next((p for p in [self.phase()] if p in ("Succeeded", "Failed")), ""), seconds)
         return phase, self.log()
 
 

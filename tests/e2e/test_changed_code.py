@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import dag_runs
+import kube_api
 import pytest
 import spark
 from conftest import ROOT, instant, kubectl, make
@@ -67,7 +67,7 @@ print("the application says", SparkSession.builder.getOrCreate().range(3).count(
 def uids(*components: str) -> dict[str, str]:
     """The uid of each pod of some components by its name, without those that are about to end."""
     selector = f"release=airspark,component in ({','.join(components)})"
-    pods = json.loads(kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
+    pods = kube_api.pods("airspark", selector)
     return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in pods if "deletionTimestamp" not in pod["metadata"]}
 
 
@@ -113,15 +113,10 @@ def job(up: None) -> Iterator[spark.Driver]:
 
 
 @pytest.fixture(scope="module")
-def shipped(job: spark.Driver) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
-    """The pods of `OTHERS` before and after `make up` with a new DAG and a new application."""
-    before = uids(*OTHERS), uids("dag-processor", "scheduler", "triggerer")
+def checkout(up: None) -> Iterator[None]:
+    """The checkout and the platform as they were, afterwards."""
     try:
-        write("first")
-        done = make("up")
-        assert done.returncode == 0, done.stderr
-        assert not set(before[1].values()) & set(uids("dag-processor", "scheduler", "triggerer").values())
-        yield before[0], uids(*OTHERS)
+        yield
     finally:
         for path in (DAG, APPLICATION, MODULE):
             path.unlink(missing_ok=True)
@@ -130,6 +125,18 @@ def shipped(job: spark.Driver) -> Iterator[tuple[dict[str, str], dict[str, str]]
         assert not dev.is_on(), "make up does not go back to the images"
 
 
+@pytest.fixture(scope="module")
+def shipped(checkout: None, job: spark.Driver) -> tuple[dict[str, str], dict[str, str]]:
+    """The pods of `OTHERS` before and after `make up` with a new DAG and a new application."""
+    before = uids(*OTHERS), uids("dag-processor", "scheduler", "triggerer")
+    write("first")
+    done = make("up")
+    assert done.returncode == 0, done.stderr
+    assert not set(before[1].values()) & set(uids("dag-processor", "scheduler", "triggerer").values())
+    return before[0], uids(*OTHERS)
+
+
+@pytest.mark.long
 def test_should_keep_every_pod_but_those_that_import_dags_if_a_dag_is_shipped(
     shipped: tuple[dict[str, str], dict[str, str]], job: spark.Driver
 ) -> None:
@@ -142,6 +149,7 @@ def test_should_keep_every_pod_but_those_that_import_dags_if_a_dag_is_shipped(
     assert phase == "Succeeded" and "executors 1 failed tasks 0" in log, log[-2000:]
 
 
+@pytest.mark.long
 def test_should_run_the_shipped_dag_and_application(shipped: object) -> None:
     with airflow_api.connect() as airflow:
         seconds_until(airflow, "first")
@@ -150,7 +158,7 @@ def test_should_run_the_shipped_dag_and_application(shipped: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def reading(shipped: tuple[dict[str, str], dict[str, str]]) -> Iterator[Airflow]:
+def reading(checkout: None) -> Iterator[Airflow]:
     """The platform after `make dev`, which builds nothing."""
     write("second")
     began = time.time()

@@ -23,6 +23,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
                           env={**os.environ, "PYTHONPATH": str(ROOT / "scripts"), **environment})  # fmt: skip
 
 
+@pytest.mark.long
 def test_should_route_between_pods_of_two_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLUSTER", "airspark-two")
     engine.ensure()

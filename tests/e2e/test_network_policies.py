@@ -141,7 +141,7 @@ def enforced(probe: None, tmp_path_factory: pytest.TempPathFactory) -> bool:
     """Whether a policy that shuts a pod does so, tried on two pods that reach each other without it."""
     server = next(pod for pod in get("pods", PROBE) if pod["metadata"]["name"] == "server")
     target = (server["status"]["podIP"], 8080)
-    assert wait_until(lambda: connects("client", PROBE, [target]) == [True], 30), "two pods do not reach each other"
+    assert wait_until(lambda: connects("client", PROBE, [target]) == [True], 90), "two pods do not reach each other"
     shut = {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -157,7 +157,7 @@ def task(up: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A pod of the template that the executor makes task pods from."""
     try:
         apply([listener(TASK, LISTENING["worker"], task_template())], NAMESPACE, tmp_path_factory.mktemp("task"))
-        wait_until(lambda: connects(TASK, NAMESPACE, [("127.0.0.1", LISTENING["worker"][-1])]) == [True], 30)
+        wait_until(lambda: connects(TASK, NAMESPACE, [("127.0.0.1", LISTENING["worker"][-1])]) == [True], 90)
         yield
     finally:
         cluster.kubectl("--namespace", NAMESPACE, "delete", "pod", TASK, "--ignore-not-found", timeout=120)
@@ -217,7 +217,7 @@ def test_should_reach_everything_that_the_policies_let_through(probe: None, task
         refused = [path for path, reached in tried(expected()).items() if path in wanted and not reached]
         return not refused
 
-    assert wait_until(all_reached, 60), refused
+    assert wait_until(all_reached, 120), refused
 
 
 def test_should_reach_nothing_that_the_policies_shut(enforced: bool, task: None) -> None:
@@ -233,7 +233,7 @@ def test_should_reach_nothing_that_the_policies_shut(enforced: bool, task: None)
         reached = [path for path, found in tried(expected()).items() if path in shut and found]
         return not reached
 
-    assert wait_until(none_reached, 60), reached
+    assert wait_until(none_reached, 120), reached
 
 
 def test_should_reach_the_kubernetes_api_with_a_token_only(enforced: bool, task: None) -> None:

@@ -19,7 +19,7 @@ SHOTS = ROOT / "docs/images" if os.environ.get("SCREENSHOTS") else ROOT / ".buil
 def page(browser: Any) -> Any:
     """A fresh page of a fresh profile."""
     context = browser.new_context(viewport={"width": 1400, "height": 800})
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(180_000)
     yield context.new_page()
     context.close()
 

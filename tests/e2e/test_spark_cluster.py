@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import json
 import subprocess
 import time
 from collections.abc import Iterator
 
 import httpx
+import kube_api
 import pytest
 from conftest import Run, kubectl
 from spark import alive_workers, driver, process, state, trouble, wait
@@ -98,7 +98,7 @@ def shared_secret() -> str:
 
 @pytest.mark.long
 def test_should_end_right_and_take_new_applications_if_the_master_is_killed(master_ui: str) -> None:
-    wait("two workers", lambda: alive_workers(master_ui) == 2, 60)
+    wait("two workers", lambda: alive_workers(master_ui) == 2, 180)
     with driver("live-master-killed", shuffle("live-master-killed", pause=5), *EXECUTOR) as running:
         running.wait_for("SHUFFLED")
         before = kubectl("get", "pod", "airspark-spark-master-0", "--output", "jsonpath={.metadata.uid}")
@@ -111,7 +111,7 @@ def test_should_end_right_and_take_new_applications_if_the_master_is_killed(mast
             wait("the new application is accepted within 120 s", lambda: accepted in found(), 120)
             print(f"accepted {time.monotonic() - killed:.0f} s after the master was killed")
             assert "live-master-killed" in found(), "the master forgot the application that was running"
-            wait("both workers are back", lambda: alive_workers(master_ui) == 2, 60)
+            wait("both workers are back", lambda: alive_workers(master_ui) == 2, 180)
             phase, log = running.end()
             assert phase == "Succeeded" and "TOTAL 4000 COMPUTED 8 OF 8" in log, trouble(log)
             phase, log = fresh.end()
@@ -123,7 +123,7 @@ def test_should_end_right_and_take_new_applications_if_the_master_is_killed(mast
 def test_should_lose_and_recompute_nothing_if_workers_are_scaled_in(master_ui: str) -> None:
     scale(3)
     try:
-        wait("three workers", lambda: alive_workers(master_ui) == 3, 120)
+        wait("three workers", lambda: alive_workers(master_ui) == 3, 180)
         arguments = (*EXECUTOR, "--total-executor-cores", "3")
         with driver("live-scale-in", shuffle("live-scale-in", rows=60_000, parts=12), *arguments) as running:
             running.wait_for("SHUFFLED")
@@ -136,7 +136,7 @@ def test_should_lose_and_recompute_nothing_if_workers_are_scaled_in(master_ui: s
         assert "FetchFailed" not in log and "ExecutorLostFailure" not in log
     finally:
         scale(2)
-        wait("two workers", lambda: alive_workers(master_ui) == 2, 120)
+        wait("two workers", lambda: alive_workers(master_ui) == 2, 180)
 
 
 @pytest.mark.long
@@ -150,7 +150,7 @@ def test_should_end_right_if_a_worker_is_killed(master_ui: str) -> None:
         go("live-worker-killed")
         phase, log = running.end()
         assert phase == "Succeeded" and "TOTAL 4000 " in log, trouble(log)
-    wait("the worker is back", lambda: alive_workers(master_ui) == 2, 90)
+    wait("the worker is back", lambda: alive_workers(master_ui) == 2, 180)
 
 
 @pytest.mark.long
@@ -165,7 +165,7 @@ context.parallelize([0], 1).map(lambda _: len(bytearray(b"1") * (3 << 30))).coll
         phase, log = running.end()
     assert phase == "Failed"
     assert "worker exited unexpectedly" in log or "exit code 137" in log or "MemoryError" in log, trouble(log)
-    wait("both workers serve", lambda: alive_workers(master_ui) == 2, 120)
+    wait("both workers serve", lambda: alive_workers(master_ui) == 2, 180)
     with driver("live-after-memory", SMALL, *EXECUTOR) as after:
         assert after.end()[0] == "Succeeded"
 
@@ -234,9 +234,9 @@ def test_should_hold_no_secret_in_configuration_arguments_or_logs(master_ui: str
 def test_should_say_at_once_that_no_worker_has_that_much_memory(master_ui: str) -> None:
     began = time.monotonic()
     with driver("live-too-large", SMALL, "--executor-memory", "64g") as running:
-        phase, log = running.end(90)
+        phase, log = running.end(180)
     assert phase == "Failed" and "65536 MiB" in log and "executor_memory" in log, log[-2000:]
-    assert time.monotonic() - began < 60 and "Traceback" not in log
+    assert time.monotonic() - began < 120 and "Traceback" not in log
 
 
 def test_should_list_finished_applications_and_skip_a_damaged_log(demo_run: Run, history_ui: str) -> None:
@@ -250,7 +250,7 @@ def test_should_list_finished_applications_and_skip_a_damaged_log(demo_run: Run,
             applications = httpx.get(f"{history_ui}/api/v1/applications", timeout=30).json()
             return {app["name"] for app in applications if app["attempts"][0]["completed"]}
 
-        wait("the history server lists it", lambda: "live-history" in names(), 60)
+        wait("the history server lists it", lambda: "live-history" in names(), 180)
         assert "etl_daily.transform" in names(), "the demo's application is not there"
         assert kubectl("get", "pods", "--selector", "component=spark-history", "--output",
                        "jsonpath={.items[0].status.containerStatuses[0].restartCount}") == "0"  # fmt: skip
@@ -275,7 +275,7 @@ def test_should_show_workers_and_running_applications_behind_the_masters_address
 
 
 def test_should_run_each_spark_pod_restricted_with_an_own_uid(master_ui: str) -> None:
-    pods = json.loads(kubectl("get", "pods", "--selector", "tier=spark,component!=spark-operator", "--output", "json"))["items"]
+    pods = kube_api.pods("airspark", "tier=spark,component!=spark-operator")
     assert {pod["metadata"]["labels"]["component"] for pod in pods} >= {"spark-master", "spark-worker", "spark-history"}
     for pod in pods:
         assert pod["spec"]["securityContext"]["runAsUser"] == 185

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import kube_api
 import pytest
 from conftest import kubectl
 from spark import wait
@@ -36,7 +37,7 @@ def mark(client: Airflow, run: str, task: str, state: str) -> None:
     client.call("PATCH", f"/dags/{DAG}/dagRuns/{run}/taskInstances/{task}", json={"new_state": state})
 
 
-def end(client: Airflow, run: str, task: str, seconds: int = 300) -> dict[str, Any]:
+def end(client: Airflow, run: str, task: str, seconds: int = 600) -> dict[str, Any]:
     """The task when it has ended."""
     found: dict[str, Any] = wait(
         f"{task} of {run} has ended", lambda: (one := tasks(client, run)[task])["state"] in ENDED and one, seconds, 1
@@ -47,13 +48,14 @@ def end(client: Airflow, run: str, task: str, seconds: int = 300) -> dict[str, A
 def pods(task: str, role: str = "driver") -> list[dict[str, Any]]:
     """The pods of a task's application that are not being deleted."""
     selector = f"dag_id={DAG},task_id={task},spark-role={role}"
-    items = json.loads(kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
+    items = kube_api.pods("airspark", selector)
     return [item for item in items if "deletionTimestamp" not in item["metadata"]]
 
 
 def applications() -> list[str]:
-    """Names of the SparkApplications of the DAG."""
-    return [name for name in kubectl("get", "sparkapplications", "--output", "name").split() if "/pi-" in name]
+    """The SparkApplications of the DAG, as kubectl names them."""
+    found = kube_api.read(f"{kube_api.APPLICATIONS}/namespaces/airspark/sparkapplications")["items"]
+    return [f"sparkapplication/{name}" for item in found if (name := item["metadata"]["name"]).startswith("pi-")]
 
 
 def only(client: Airflow, run: str, task: str) -> None:
@@ -94,7 +96,7 @@ def test_should_run_both_tasks_with_the_drivers_log_and_leave_nothing(client: Ai
         assert ended["state"] == "success", log[-3000:]
         assert "Pi is roughly 3.14159265" in log and "SparkContext" in log
         assert ended["try_number"] == 1
-    wait("no application is left", lambda: not applications(), 30)
+    wait("no application is left", lambda: not applications(), 180)
     assert not pods("plain") and not pods("deferred")
 
 
@@ -106,17 +108,17 @@ def test_should_delete_driver_and_executors_if_the_task_is_killed(client: Airflo
     running_driver(task)
     if task == "deferred":
         # Airflow cancels only a trigger that has begun
-        wait("the trigger watches", lambda: "Checking pod" in client.task_log(DAG, run, task, 1), 90)
+        wait("the trigger watches", lambda: "Checking pod" in client.task_log(DAG, run, task, 1), 180)
     mark(client, run, task, "failed")
-    wait("driver and executors are gone", lambda: not pods(task) and not pods(task, "executor"), 90, 1)
+    wait("driver and executors are gone", lambda: not pods(task) and not pods(task, "executor"), 180, 1)
     if task == "deferred":
         # Airflow's trigger knows of the pod alone; the object says what came of it until its time to live has passed
         (name,) = applications()
         status = json.loads(kubectl("get", name, "--output", "json"))["status"]
-        wait("its application has failed", lambda: "DriverDeleted" in kubectl("get", name), 30)
+        wait("its application has failed", lambda: "DriverDeleted" in kubectl("get", name), 120)
         assert status["driverInfo"]["podName"].startswith("pi-deferred")
         kubectl("delete", name)
-    wait("no application is left", lambda: not applications(), 30)
+    wait("no application is left", lambda: not applications(), 180)
 
 
 def found_again(client: Airflow, steps: int, seconds: int, with_scheduler: bool) -> None:
@@ -176,7 +178,7 @@ def test_should_fail_with_the_reason_if_the_driver_runs_out_of_memory(client: Ai
         kubectl("exec", driver, "--container", "spark-kubernetes-driver", "--", "bash", "-c", HOGS)
     except Exception as ended:
         print(f"as expected, {ended}")
-    wait("the first try has failed", lambda: tasks(client, run)["plain"]["state"] == "up_for_retry", 120)
+    wait("the first try has failed", lambda: tasks(client, run)["plain"]["state"] == "up_for_retry", 300)
     log = client.task_log(DAG, run, "plain", 1)
     mark(client, run, "plain", "failed")
     assert "OOMKilled" in log, log[-3000:]

@@ -94,8 +94,8 @@ def test_should_give_the_driver_the_name_container_and_labels_that_airflow_reads
 
 def test_should_keep_the_driver_for_its_log_and_nothing_else_running_if_the_application_has_completed(plain: Application) -> None:
     wait("the services are gone", lambda: not kubectl(PLATFORM, "get", "services", "--selector",
-         "sparkoperator.k8s.io/app-name=live-plain", "--output", "name").split(), 20)  # fmt: skip
-    wait("the executors are gone", lambda: not plain.pods("executor"), 60)
+         "sparkoperator.k8s.io/app-name=live-plain", "--output", "name").split(), 120)  # fmt: skip
+    wait("the executors are gone", lambda: not plain.pods("executor"), 180)
     assert len(plain.pods("driver")) == 1
 
 
@@ -108,7 +108,7 @@ def test_should_forbid_the_driver_nothing_that_it_needs(plain: Application) -> N
 def test_should_begin_anew_if_the_spec_changes_after_the_end(plain: Application) -> None:
     before = plain.status()["submissionID"]
     plain.patch(sparkConf={"spark.app.changed": "yes"})
-    wait("another submission", lambda: plain.status().get("submissionID") != before, 60)
+    wait("another submission", lambda: plain.status().get("submissionID") != before, 180)
     status = plain.reach("COMPLETED")
     assert status["runNumber"] == 1 and status["executionAttempts"] == 1
     assert len(plain.pods("driver")) == 1
@@ -167,14 +167,14 @@ def test_should_count_executors_and_name_the_role_if_they_run_out_of_memory() ->
 
 def test_should_say_what_the_registry_says_if_the_image_cannot_be_pulled() -> None:
     with application("live-image", image="localhost/no-such-image:1") as app:
-        wait("the reason", lambda: app.status().get("reason") in ("ErrImagePull", "ImagePullBackOff"), 90)
+        wait("the reason", lambda: app.status().get("reason") in ("ErrImagePull", "ImagePullBackOff"), 180)
         assert app.state() == "SUBMITTED"
         assert "no-such-image" in app.status()["applicationState"]["errorMessage"]
 
 
 def test_should_say_the_schedulers_sentence_if_the_driver_fits_nowhere() -> None:
     with application("live-nowhere", nodeSelector={"airspark.io/no-such": "node"}) as app:
-        wait("the reason", lambda: app.status().get("reason") == "Unschedulable", 30)
+        wait("the reason", lambda: app.status().get("reason") == "Unschedulable", 120)
         assert "0/1 nodes are available" in app.status()["applicationState"]["errorMessage"]
         assert app.state() == "SUBMITTED" and "SparkDriverPending" in app.events()
 
@@ -193,10 +193,10 @@ def test_should_fail_with_a_sentence_within_ten_seconds_if_the_spec_cannot_run()
 def test_should_delete_driver_and_executors_if_suspended_and_begin_anew_if_resumed() -> None:
     with application("live-suspend", LONG) as app:
         app.reach("RUNNING")
-        wait("an executor", lambda: app.pods("executor"), 60)
+        wait("an executor", lambda: app.pods("executor"), 180)
         app.patch(suspend=True)
         app.reach("SUSPENDED", seconds=90)
-        wait("driver and executors are gone", lambda: not app.pods(), 90)
+        wait("driver and executors are gone", lambda: not app.pods(), 180)
         app.patch(suspend=False)
         status = app.reach("RUNNING")
         assert status["runNumber"] == 1
@@ -205,7 +205,7 @@ def test_should_delete_driver_and_executors_if_suspended_and_begin_anew_if_resum
 @pytest.mark.long
 def test_should_wait_without_a_state_if_created_suspended() -> None:
     with application("live-asleep", suspend=True) as app:
-        wait("it is looked at", lambda: app.status().get("reason") == "Suspended", 20)
+        wait("it is looked at", lambda: app.status().get("reason") == "Suspended", 60)
         assert app.state() == "" and not app.pods()
         app.patch(suspend=False)
         app.reach("COMPLETED")
@@ -217,15 +217,15 @@ def test_should_fail_if_the_driver_is_deleted_by_hand() -> None:
         kubectl(PLATFORM, "delete", "pod", app.driver, "--grace-period=1")
         status = app.reach("FAILED", seconds=60)
         assert status["reason"] in ("DriverDeleted", "Terminated"), status
-        wait("the executors are gone", lambda: not app.pods("executor"), 90)
+        wait("the executors are gone", lambda: not app.pods("executor"), 180)
 
 
 def test_should_leave_nothing_if_deleted_while_it_runs() -> None:
     with application("live-cascade", LONG) as app:
         app.reach("RUNNING")
-        wait("an executor", lambda: app.pods("executor"), 60)
+        wait("an executor", lambda: app.pods("executor"), 180)
         kubectl(PLATFORM, "delete", "sparkapplication", app.name)
-        wait("nothing is left", lambda: not app.left(), 90)
+        wait("nothing is left", lambda: not app.left(), 180)
 
 
 @pytest.mark.long
@@ -233,13 +233,13 @@ def test_should_leave_nothing_if_deleted_while_it_is_submitted() -> None:
     for number in range(5):
         with application(f"live-gone-{number}", nodeSelector={"airspark.io/no-such": "node"}) as app:
             kubectl(PLATFORM, "delete", "sparkapplication", app.name, "--wait=false")
-            wait("nothing is left", lambda app=app: not app.left(), 60)  # type: ignore[misc]
+            wait("nothing is left", lambda app=app: not app.left(), 180)  # type: ignore[misc]
 
 
 def test_should_delete_the_application_if_its_time_to_live_has_passed() -> None:
     with application("live-ttl", "print('done')", timeToLiveSeconds=5) as app:
         wait("it is deleted", lambda: not app.object(), 180)
-        wait("nothing is left", lambda: not app.left(), 60)
+        wait("nothing is left", lambda: not app.left(), 180)
 
 
 @pytest.mark.long
@@ -383,12 +383,13 @@ def accounts(up: None) -> Iterator[None]:
             [DRIVERS, "live-executor"],
             "live-executor",
         ),
-        (
+        pytest.param(
             "live-account-drivers-template",
             {"template": {"spec": {"serviceAccountName": "live-driver"}}},
             {},
             ["live-driver", None],
             "live-driver",
+            marks=pytest.mark.long,
         ),
         pytest.param(
             "live-account-template-with-token",
@@ -432,7 +433,7 @@ def test_should_mount_a_configmap_with_dots_and_fill_in_the_ids() -> None:
     program = LONG.replace("time.sleep(600)", "print(open('/etc/live/key').read(), flush=True)\ntime.sleep(600)")
     with application("live-names", program, driver=own, executor=own) as app:
         app.reach("RUNNING")
-        wait("the sum is printed", lambda: "SUM 499500" in app.log() and "dots" in app.log(), 180)
+        wait("the sum is printed", lambda: "SUM 499500" in app.log() and "dots" in app.log(), 300)
         app_id = app.status()["sparkApplicationId"]
         (pod,) = app.pods("executor")
         number = pod["metadata"]["labels"]["spark-exec-id"]
@@ -445,7 +446,7 @@ def test_should_serve_the_drivers_page_and_its_metrics_by_a_service() -> None:
     changes = {"sparkConf": {"spark.ui.prometheus.enabled": "true"}}
     with application("live-ui", LONG, **changes) as app:
         info = app.reach("RUNNING")["driverInfo"]
-        wait("the sum", lambda: "SUM" in app.log(), 120)
+        wait("the sum", lambda: "SUM" in app.log(), 300)
         with Forward(f"svc/{info['webUIServiceName']}", int(info["webUIPort"])) as forward:
             page = httpx.get(f"{forward.url}/jobs/", timeout=30, follow_redirects=True)
             assert page.status_code == 200 and "Spark Jobs" in page.text
@@ -477,6 +478,7 @@ def test_should_log_one_json_line_an_event_with_the_applications_name(plain: App
     assert any(entry.get("application") == "live-plain" and "RUNNING" in entry["message"] for entry in entries)
 
 
+@pytest.mark.long
 def test_should_run_a_schedule_and_keep_as_many_runs_as_it_says() -> None:
     template = {**spec(mainApplicationFile="local:///opt/airflow/spark-apps/generate_sales.py"), "arguments": ["--help"]}
     manifest = {
@@ -494,9 +496,9 @@ def test_should_run_a_schedule_and_keep_as_many_runs_as_it_says() -> None:
         return found
 
     try:
-        wait("a first run", lambda: status().get("pastSuccessfulRunNames"), 150)
+        wait("a first run", lambda: status().get("pastSuccessfulRunNames"), 300)
         first = status()["pastSuccessfulRunNames"]
-        wait("another run", lambda: status().get("pastSuccessfulRunNames") not in (None, first), 150)
+        wait("another run", lambda: status().get("pastSuccessfulRunNames") not in (None, first), 300)
         chosen = ("--selector", "sparkoperator.k8s.io/scheduled-app-name=live-schedule", "--output", "json")
         runs = json.loads(kubectl(PLATFORM, "get", "sparkapplications", *chosen))["items"]
         done = [run for run in runs if run.get("status", {}).get("applicationState", {}).get("state") == "COMPLETED"]
@@ -519,6 +521,6 @@ def test_should_say_so_if_a_schedule_cannot_be_read() -> None:
     send(manifest)
     try:
         read = ("get", "scheduledsparkapplication", "live-zone", "--output", "jsonpath={.status.scheduleState} {.status.reason}")
-        wait("the reason", lambda: "FailedValidation spec.timeZone" in kubectl(PLATFORM, *read), 20)
+        wait("the reason", lambda: "FailedValidation spec.timeZone" in kubectl(PLATFORM, *read), 60)
     finally:
         kubectl(PLATFORM, "delete", "scheduledsparkapplication", "live-zone")

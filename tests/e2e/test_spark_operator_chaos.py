@@ -183,7 +183,7 @@ def test_should_record_the_true_end_if_drivers_end_while_no_controller_looks(gro
     controller = Controller(OWN)
     controller.start()
     with own("short-well", seconds=3) as well, own("short-fails", "fail", seconds=3) as fails:
-        wait("both drivers", lambda: well.pods("driver") and fails.pods("driver"), 30)
+        wait("both drivers", lambda: well.pods("driver") and fails.pods("driver"), 120)
         controller.kill()
         for app, phase in ((well, "Succeeded"), (fails, "Failed")):
             kubectl(OWN, "wait", f"pod/{app.driver}", f"--for=jsonpath={{.status.phase}}={phase}", "--timeout=120s", timeout=150)
@@ -199,7 +199,7 @@ def test_should_see_a_failure_if_a_driver_is_deleted_while_no_controller_looks(g
     controller = Controller(OWN)
     controller.start()
     with own("gone-meanwhile", seconds=600) as app:
-        wait("the driver", lambda: app.pods("driver"), 30)
+        wait("the driver", lambda: app.pods("driver"), 120)
         controller.kill()
         kubectl(OWN, "delete", "pod", app.driver, "--grace-period=0", "--force")
         with controller:
@@ -225,7 +225,7 @@ def test_should_take_over_within_the_lease_if_the_leader_is_killed(ground: rando
         leading = "spark_operator_leader 1.0"
         assert leading in first.metrics() and leading not in second.metrics()
         with Drivers() as drivers, own("election-one") as one:
-            wait("the driver", lambda: one.pods("driver"), 30)
+            wait("the driver", lambda: one.pods("driver"), 120)
             first.kill()
             with own("election-two") as two:
                 wait("the other leads", lambda: leading in second.metrics(), 15)
@@ -315,7 +315,7 @@ def test_should_only_lose_time_if_the_api_server_is_away_for_a_minute(
     monkeypatch.setattr("applications.kubeconfig", lambda: real)
     try:
         with Drivers() as drivers, own("away-before", seconds=20) as before:
-            wait("the driver", lambda: before.pods("driver"), 30)
+            wait("the driver", lambda: before.pods("driver"), 120)
             cable.pull()
             pulled = time.monotonic()
             with own("away-meanwhile") as meanwhile:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kube_api
 import pytest
 import yaml
 from conftest import end_of, kubectl, run_in_flight, wait_for_bootstrap
@@ -28,7 +29,7 @@ SERVING = "tier=airflow,component in (api-server, scheduler, dag-processor, trig
 
 def serving() -> set[str]:
     """Uids of the pods that are ready."""
-    pods = json.loads(kubectl("get", "pods", "--selector", SERVING, "--output", "json"))["items"]
+    pods = kube_api.pods("airspark", SERVING)
     staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     conditions = {pod["metadata"]["uid"]: pod["status"].get("conditions", []) for pod in staying}
     return {uid for uid, found in conditions.items() if any(c["type"] == "Ready" and c["status"] == "True" for c in found)}
@@ -122,6 +123,7 @@ def test_should_say_what_is_wrong_and_go_on_serving_if(trouble: str, client: Air
     assert client.call("GET", "/monitor/health")["scheduler"]["status"] == "healthy"
 
 
+@pytest.mark.long
 def test_should_name_what_does_not_become_ready_if_an_image_is_not_there(before: set[str], tmp_path: Path) -> None:
     file = tmp_path / "image.yaml"
     file.write_text(yaml.safe_dump({"airflow": {"images": {"airflow": {"repository": "airspark/none", "tag": "0"}}}}))
