@@ -25,6 +25,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from pipelines import applications, files, results, sales_frames
 from pipelines.defaults import DATA, DEFAULT_ARGS, OUTPUT, TIME_ZONE, daily, date_param, day_of, due_within, reject_share_param
 from pipelines.failures import RefusedInputPolicy
+from pipelines.names import folder_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ with DAG(
         began, context = time.time(), get_current_context()
         date = day_of(context)
         file = sales_frames.look(date, INPUT)
-        work = Path(OUTPUT) / ".work" / "csv_bash" / context["run_id"]
+        work = _work(context)
         os.umask(0o002)
         try:
             work.mkdir(parents=True, exist_ok=True)
@@ -111,12 +112,16 @@ with DAG(
         yield Metadata(RESULT, results.announcement(manifest, str(result.published)))
 
     @task
-    def remove(paths: dict[str, Any]) -> None:
-        """Remove the run's folder."""
-        shutil.rmtree(paths["work"], ignore_errors=True)
+    def remove() -> None:
+        """Remove the run's folder, and no other one, whatever stands in an XCom."""
+        shutil.rmtree(_work(get_current_context()), ignore_errors=True)
 
     published = publish(prepared, clean.output)  # type: ignore[arg-type]  # an XComArg stands for the value
-    published >> remove(prepared).as_teardown(setups=prepared)  # type: ignore[arg-type]  # an XComArg stands for the value
+    published >> remove().as_teardown(setups=prepared)
+
+
+def _work(context: Any) -> Path:
+    return Path(OUTPUT) / ".work" / "csv_bash" / folder_name(context["run_id"])
 
 
 def _reasons(rejects: Path) -> dict[str, int]:

@@ -10,7 +10,8 @@ Any other file is taken once it has not changed for 10 seconds.
 
 A good file, `sales_YYYY-MM-DD*.csv` or `.csv.gz`, becomes `sales/sales_YYYY-MM-DD.csv`, and is kept in `processed/YYYY-MM-DD`.
 Any other goes to `quarantine/YYYY-MM-DD` with `<name>.reason.txt`: another header, cut off, a copy of one before, a second one
-for the same day, a link, one that unpacks to more than the param `max_unpacked_mib`. Each upload is handled once, also if a
+for the same day, a link, one that has or unpacks to more than the param `max_unpacked_mib`, to more than `max_ratio` times its
+size, or has a line of more than 64 MiB. Each upload is handled once, also if a
 pod is killed at any moment or an event comes twice.
 
 Over the REST API in place of the trigger, by whatever has uploaded the file (the answer of /auth/token holds the token):
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, Asset, AssetWatcher, Metadata, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pipelines import arrivals
-from pipelines.defaults import DATA, DEFAULT_ARGS, due_within, unpacked_param
+from pipelines.defaults import DATA, DEFAULT_ARGS, due_within, ratio_param, unpacked_param
 from pipelines.inbox_trigger import InboxTrigger
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=5),
     deadline=due_within(hours=1),
     default_args=DEFAULT_ARGS,
-    params={"max_unpacked_mib": unpacked_param()},
+    params={"max_unpacked_mib": unpacked_param(), "max_ratio": ratio_param()},
     tags=["event", "sales"],
 ) as dag:
     # END file_arrival
@@ -76,8 +77,9 @@ with DAG(
     def handle(keys: list[str]) -> Iterator[Metadata]:
         """Make the file of a day from its uploads and announce it; skipped if none is good."""
         context = get_current_context()
-        limit = context["params"]["max_unpacked_mib"]
-        outcomes = arrivals.handle(Path(DATA), Path(INBOX), context["run_id"], keys, limit)
+        params = context["params"]
+        limits = arrivals.Limits(params["max_unpacked_mib"] * 2**20, params["max_ratio"])
+        outcomes = arrivals.handle(Path(DATA), Path(INBOX), context["run_id"], keys, limits)
         context["uploads_of"] = outcomes[0].day if outcomes else "none"  # type: ignore[literal-required]
         good = [outcome for outcome in outcomes if outcome.reason is None]
         if not good:

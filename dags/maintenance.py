@@ -2,7 +2,7 @@
 
 plan → delete → compact (Spark) → report, a table: kind, kept, deleted, bytes freed.
 
-What goes, by age at the run's day, which a param sets for each kind:
+What goes, by age at the run's day, which a param sets for each kind, within a least that no run goes below:
     partitions  <output>/<name>/date=D, with what its link leads to
     quarantine  <output>/quarantine/<name>/date=D
     uploads     <data>/quarantine/D, what file_arrival has refused, by the time it was refused
@@ -29,7 +29,7 @@ import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pipelines import applications, retention, spark
-from pipelines.defaults import DATA, DEFAULT_ARGS, INTERVAL, OUTPUT, TIME_ZONE, date_param, day_of, due_within
+from pipelines.defaults import DATA, DEFAULT_ARGS, INTERVAL, OUTPUT, TIME_ZONE, date_param, day_of, due_within, retention_params
 
 LOGS = "/opt/airflow/logs"
 TARGET_MIB = 128
@@ -64,12 +64,7 @@ with DAG(
             title="Only plan",
             description="True deletes nothing. Empty: true for a run by hand, false for one by schedule.",
         ),
-        **{
-            f"{kind}_days": Param(
-                days, type="integer", minimum=1, maximum=36_500, title=f"Days: {kind}", description="What is older goes."
-            )
-            for kind, days in retention.KINDS.items()
-        },
+        **retention_params(retention.KINDS, retention.FLOORS),
     },
     tags=["maintenance", "spark"],
 ) as dag:

@@ -23,6 +23,8 @@ from errors import UserError
 
 #: What a gzip file may unpack to, unless the application is given another limit.
 MAX_UNPACKED_MIB = 10_240
+#: The longest line that is read: whoever reads a line holds the whole of it in memory.
+MAX_LINE_MIB = 64
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLOCK = 2**20
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -75,9 +77,9 @@ class InputFile:
         """What the file holds, unpacked.
 
         Raises:
-            UserError: if a gzip file is cut off or damaged, or unpacks to more than the limit.
+            UserError: if a gzip file is cut off or damaged, or unpacks to more than the limit, or a line is too long.
         """
-        return count(blocks(self.path, self.limit), self.skipped)
+        return count(blocks(self.path, self.limit), self.skipped, self.path)
 
     @property
     def rows(self) -> int:
@@ -132,18 +134,23 @@ def blocks(path: str | Path, limit: int = MAX_UNPACKED_MIB * 2**20) -> Iterator[
         raise UserError(f"the input file {path} is damaged: {error}; send it again") from None
 
 
-def count(content: Iterable[bytes], skipped: bytes = b"") -> Content:
+def count(content: Iterable[bytes], skipped: bytes = b"", path: str = "") -> Content:
     """Count what a content holds.
 
     Args:
         content: its blocks.
         skipped: a line that is no row, such as a header; empty for none.
+        path: of the file, for the sentence.
+
+    Raises:
+        UserError: if a line has more than MAX_LINE_MIB.
     """
     digest, size, lines, rows = hashlib.sha256(), 0, 0, 0
     # What begins a line that is perhaps no row. One search of a block, and no copy of it: files have gigabytes.
     begins = b"|".join([rb"[\n\r \t]", *([re.escape(skipped)] if skipped else [])])
     perhaps_none = re.compile(rb"\n(?:" + begins + rb")")
     unfinished: list[bytes] = []
+    held = 0
 
     def is_row(line: bytes) -> bool:
         return bool(line.strip(b" \t\r")) and (not skipped or line.removesuffix(b"\r") != skipped)
@@ -155,8 +162,11 @@ def count(content: Iterable[bytes], skipped: bytes = b"") -> Content:
         else:
             size += len(block)
         first, last = block.find(b"\n"), block.rfind(b"\n")
+        if held + (len(block) if first < 0 else first) > MAX_LINE_MIB * 2**20:
+            raise UserError(f"line {lines + 1} of the input file {path} has more than {MAX_LINE_MIB} MiB: break it into lines")
         if first < 0:
             unfinished.append(block)
+            held += len(block)
             continue
         number = block.count(b"\n")
         lines += number
@@ -165,7 +175,7 @@ def count(content: Iterable[bytes], skipped: bytes = b"") -> Content:
             rows += sum(map(is_row, block[first + 1 : last].split(b"\n"))) if number > 1 else 0
         else:
             rows += number - 1
-        unfinished = [block[last + 1 :]]
+        unfinished, held = [block[last + 1 :]], len(block) - last - 1
     if rest := b"".join(unfinished):
         lines += 1
         rows += is_row(rest)

@@ -28,11 +28,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from pipelines import applications
 from pipelines.defaults import TIME_ZONE
+from pipelines.names import folder_name
 
 WORKING = ".working"
 #: An upload is taken once it has not changed for this long, in seconds.
@@ -42,11 +42,26 @@ ABANDONED_AFTER = 6 * 3600.0
 #: How many uploads one run claims; Airflow maps a task over 1024 items at most.
 MAX_FILES = 500
 UNFINISHED = (".part", ".tmp")
+#: What any file may unpack to, in bytes, however small it is.
+FREE_BYTES = 64 * 2**20
 #: The last time that has a day in any time zone: the last but one of the year 9999.
 LAST_SECOND = 253_402_214_400
 
 _NAME = re.compile(r"sales_([0-9]{4}-[0-9]{2}-[0-9]{2})(?![0-9]).*\.csv(\.gz)?", re.DOTALL)
 _RESULT = ".result.json"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an upload may be.
+
+    Attributes:
+        bytes: what it may have, as it is and unpacked.
+        ratio: how many times its size it may unpack to; any file may unpack to FREE_BYTES.
+    """
+
+    bytes: int
+    ratio: int
 
 
 @dataclass(frozen=True)
@@ -185,7 +200,7 @@ def _by_day(mine: Path) -> list[list[str]]:
     return list(groups.values())
 
 
-def handle(data: Path, inbox: Path, run_id: str, keys: Iterable[str], max_unpacked_mib: int) -> list[Outcome]:
+def handle(data: Path, inbox: Path, run_id: str, keys: Iterable[str], limits: Limits) -> list[Outcome]:
     """Handle claimed uploads in their order, each one once, however often this is called.
 
     Args:
@@ -193,7 +208,7 @@ def handle(data: Path, inbox: Path, run_id: str, keys: Iterable[str], max_unpack
         inbox: the inbox in it.
         run_id: the run that claimed them.
         keys: what `claim` returned for one day.
-        max_unpacked_mib: what a gzip file may unpack to.
+        limits: what an upload may be.
 
     Returns:
         What became of each; nothing for one that another run has taken over.
@@ -205,10 +220,10 @@ def handle(data: Path, inbox: Path, run_id: str, keys: Iterable[str], max_unpack
     os.umask(0o002)
     mine = working_folder(inbox, run_id)
     with applications.load("batch").disk_full_is_a_sentence(str(data)):
-        return [outcome for key in keys if (outcome := _handle_one(data, mine / key, max_unpacked_mib * 2**20)) is not None]
+        return [outcome for key in keys if (outcome := _handle_one(data, mine / key, limits)) is not None]
 
 
-def _handle_one(data: Path, folder: Path, limit: int) -> Outcome | None:
+def _handle_one(data: Path, folder: Path, limits: Limits) -> Outcome | None:
     file = _claimed_file(folder)
     if file is None:
         # It was moved on: by a try of this task before, which then has left its result, or by another run.
@@ -220,7 +235,7 @@ def _handle_one(data: Path, folder: Path, limit: int) -> Outcome | None:
         before = _upload(file.name, file.lstat())
     outcome = Outcome(folder.name, harmless(file.name), day_of_name(file.name) or _written(before))
     try:
-        outcome = _accepted(data, folder, file, before, outcome, limit)
+        outcome = _accepted(data, folder, file, before, outcome, limits)
     except Refused as refusal:
         reason = "".join(c if c.isprintable() else "\ufffd" for c in str(refusal))
         outcome = dataclasses.replace(outcome, reason=reason)
@@ -238,7 +253,7 @@ def _written(upload: Upload) -> str:
     return dt.datetime.fromtimestamp(seconds, ZoneInfo(TIME_ZONE)).date().isoformat()
 
 
-def _accepted(data: Path, folder: Path, file: Path, before: Upload, outcome: Outcome, limit: int) -> Outcome:
+def _accepted(data: Path, folder: Path, file: Path, before: Upload, outcome: Outcome, limits: Limits) -> Outcome:
     """Make the file of the day of an upload, or raise Refused."""
     sha256 = _sha256(file)
     if day_of_name(file.name) is None:
@@ -247,7 +262,7 @@ def _accepted(data: Path, folder: Path, file: Path, before: Upload, outcome: Out
     if first and first["key"] != outcome.key:
         raise Refused(f"it is a copy of {first['name']}, which was accepted before")
     made = folder / ".day" / f"sales_{outcome.day}.csv"
-    _copy(file, made, outcome, limit)
+    _copy(file, made, outcome, limits)
     rows = _check(made, outcome)
     if _upload(file.name, file.lstat()) != before:
         raise RuntimeError(f"{outcome.name} was changed while it was being handled: its upload has not ended")
@@ -305,11 +320,18 @@ def _same(target: Path, made: Path) -> bool:
     return False
 
 
-def _copy(file: Path, made: Path, outcome: Outcome, limit: int) -> None:
-    """Copy an upload, unpacked to so many bytes at most."""
+def _copy(file: Path, made: Path, outcome: Outcome, limits: Limits) -> None:
+    """Copy an upload, unpacked, as far as the limits allow."""
     made.parent.mkdir(exist_ok=True)
+    size, copied = file.lstat().st_size, 0
+    if size > limits.bytes:
+        raise Refused(f"it has more than {limits.bytes // 2**20} MiB: split it, or raise the param max_unpacked_mib")
+    most = max(FREE_BYTES, size * limits.ratio)
     with _refusals(file, outcome), open(made, "wb") as target:
-        for block in applications.load("inputs").blocks(str(file), limit):
+        for block in applications.load("inputs").blocks(str(file), limits.bytes):
+            copied += len(block)
+            if copied > most:
+                raise Refused(f"it unpacks to more than {limits.ratio} times its size: it is no file of data, or raise max_ratio")
             target.write(block)
         target.flush()
         os.fsync(target.fileno())
@@ -368,7 +390,7 @@ def finish(inbox: Path, run_id: str) -> list[Outcome]:
 
 def working_folder(inbox: Path, run_id: str) -> Path:
     """Return where a run keeps its claims."""
-    return inbox / WORKING / quote(run_id, safe=":+").replace(".", "%2E")
+    return inbox / WORKING / folder_name(run_id)
 
 
 def day_of_name(name: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -110,8 +111,41 @@ def unpacked_param() -> Param:
         type="integer",
         minimum=1,
         title="MiB that a gzip file may unpack to",
-        description="A file that unpacks to more is refused.",
+        description="A file that unpacks to more is refused; an upload also if it has more as it is.",
     )
+
+
+def ratio_param() -> Param:
+    """Return the param `max_ratio`; AIRSPARK_MAX_RATIO in the environment is its default."""
+    return Param(
+        _environment("AIRSPARK_MAX_RATIO", 100, least=1),
+        type="integer",
+        minimum=1,
+        title="Times its size that a gzip file may unpack to",
+        description="A file of more than 64 MiB that unpacks to more times its size is refused: it is hardly one of data.",
+    )
+
+
+def retention_params(kinds: Mapping[str, int], floors: Mapping[str, int]) -> dict[str, Param]:
+    """Return the params `<kind>_days`; AIRSPARK_MIN_RETENTION_DAYS in the environment is the least of each.
+
+    Args:
+        kinds: the days that each kind is kept by default.
+        floors: the least days of each kind without the variable.
+    """
+    said = "AIRSPARK_MIN_RETENTION_DAYS"
+    least = {kind: _environment(said, floors[kind], least=1) for kind in kinds}
+    return {
+        f"{kind}_days": Param(
+            max(days, least[kind]),
+            type="integer",
+            minimum=least[kind],
+            maximum=36_500,
+            title=f"Days: {kind}",
+            description=f"What is older goes. At least {least[kind]}, which {said} in the environment sets.",
+        )
+        for kind, days in kinds.items()
+    }
 
 
 def neighbour_params() -> dict[str, Param]:

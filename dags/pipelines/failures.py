@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import RetryDecision, RetryPolicy
 
+from pipelines.names import folder_name
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
@@ -49,7 +51,7 @@ def report_failure(context: Context) -> None:
     text = summary(ti, context.get("exception"), last_lines(log_file(ti)))
     print(text)
     with contextlib.suppress(OSError):
-        file = Path(FOLDER) / ti.dag_id / ti.run_id / f"{_task(ti)}.txt"
+        file = Path(FOLDER) / ti.dag_id / folder_name(ti.run_id) / f"{_task(ti)}.txt"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text + "\n", encoding="utf-8")
 

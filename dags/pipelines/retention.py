@@ -25,6 +25,9 @@ from pipelines.defaults import TIME_ZONE
 
 #: What can go, and after how many days unless a run says otherwise. Task logs go earlier where the chart's log groomer is on.
 KINDS = {"partitions": 400, "quarantine": 90, "uploads": 90, "failures": 30, "logs": 30, "work": 1}
+#: The fewest days that a run may keep each kind: who may start a run may not delete nearly all results by it. The environment
+#: variable AIRSPARK_MIN_RETENTION_DAYS sets the number of all kinds.
+FLOORS = {"partitions": 30, "quarantine": 30, "uploads": 30, "failures": 7, "logs": 7, "work": 1}
 #: Kinds of which the newest of each dataset stays, however old it is.
 DATASETS = ("partitions", "quarantine")
 _REASON = ".reason.txt"

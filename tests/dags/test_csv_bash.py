@@ -160,7 +160,7 @@ def test_should_publish_both_files_with_a_manifest_and_announce_the_counts(
         assert path.stat().st_mode & 0o777 == 0o664, path
     # Once more, as after a try that was killed at its end; then the folder goes.
     list(_task("publish")(paths, _counts(manifest)))
-    _task("remove")(paths)
+    _task("remove")()
     assert list((tmp_path / "output/.work/csv_bash").iterdir()) == []
 
 
@@ -241,6 +241,20 @@ def test_should_remove_its_folder_whatever_becomes_of_the_run() -> None:
     assert list(tasks) == ["prepare", "clean", "publish", "remove"]
     assert tasks["prepare"].is_setup and tasks["remove"].is_teardown
     assert tasks["remove"].upstream_task_ids == {"prepare", "publish"}
+
+
+@pytest.mark.parametrize("run_id", [".", "..", "", "a/../..", "other"])
+def test_should_remove_the_folder_of_its_own_run_alone_whatever_the_runs_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_id: str
+) -> None:
+    write(tmp_path / "data/sales", *rows(DAY, 3))
+    kept = Path(_prepared(tmp_path, monkeypatch)["work"])
+    context = {"params": {"date": DAY, "max_reject_share": 0.1}, "run_id": run_id}
+    monkeypatch.setattr(csv_bash, "get_current_context", lambda: context)
+    work = Path(_task("prepare")()["work"])
+    assert work.resolve().parent == kept.parent and work.is_dir()
+    _task("remove")()
+    assert kept.is_dir() and not work.exists()
 
 
 def test_should_try_twice_what_the_script_refuses_and_retry_the_rest_as_usual() -> None:

@@ -47,6 +47,7 @@ class Claim:
 
     def __init__(self, root: Path) -> None:
         self.root, self.inbox = root, root / "inbox"
+        self.limits = arrivals.Limits(16 * 2**20, 100)
         self.inbox.mkdir(parents=True)
 
     def upload(self, name: str | bytes = NAME, content: bytes = GOOD, at: int = OLD) -> Path:
@@ -59,7 +60,7 @@ class Claim:
         return arrivals.claim(self.inbox, run)[0]
 
     def handle(self, groups: list[list[str]], run: str = "run1") -> list[arrivals.Outcome]:
-        return [outcome for keys in groups for outcome in arrivals.handle(self.root, self.inbox, run, keys, 16)]
+        return [outcome for keys in groups for outcome in arrivals.handle(self.root, self.inbox, run, keys, self.limits)]
 
     def run(self, run: str = "run1") -> list[arrivals.Outcome]:
         outcomes = self.handle(self.claim(run), run)
@@ -83,7 +84,9 @@ def data(tmp_path: Path) -> Claim:
 def _task(monkeypatch: pytest.MonkeyPatch, data: Claim, task_id: str, *arguments: Any) -> Any:
     monkeypatch.setattr(file_arrival, "DATA", str(data.root))
     monkeypatch.setattr(file_arrival, "INBOX", str(data.inbox))
-    monkeypatch.setattr(file_arrival, "get_current_context", lambda: {"run_id": "run1", "params": {"max_unpacked_mib": 1}})
+    monkeypatch.setattr(
+        file_arrival, "get_current_context", lambda: {"run_id": "run1", "params": {"max_unpacked_mib": 1, "max_ratio": 100}}
+    )
     task: Any = file_arrival.dag.get_task(task_id)
     function = task.python_callable if hasattr(task, "python_callable") else task.partial_kwargs["python_callable"]
     return function(*arguments)
@@ -163,6 +166,30 @@ def test_should_quarantine_a_gzip_file_that_unpacks_to_more_than_the_limit(data:
     data.upload(f"{NAME}.gz", _packed(many))
     (outcome,) = data.run("run2")
     assert (outcome.reason, outcome.rows) == (None, 2**15 + 1)
+
+
+def test_should_quarantine_a_gzip_file_that_unpacks_to_many_times_its_size_before_it_takes_the_disk(data: Claim) -> None:
+    data.limits = arrivals.Limits(2**30, 100)
+    data.upload(f"{NAME}.gz", _packed(GOOD + GOOD.splitlines(True)[1] * 3_000_000))
+    (outcome,) = data.run()
+    assert outcome.reason == "it unpacks to more than 100 times its size: it is no file of data, or raise max_ratio"
+    assert not list(data.root.rglob("*.csv"))
+
+
+def test_should_quarantine_a_file_that_is_larger_than_the_limit_as_it_is(data: Claim) -> None:
+    data.limits = arrivals.Limits(2**20, 100)
+    data.upload(content=GOOD * 2**14)
+    assert data.run()[0].reason == "it has more than 1 MiB: split it, or raise the param max_unpacked_mib"
+
+
+def test_should_quarantine_a_file_with_an_endless_line_and_not_hold_it_in_memory(
+    data: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import inputs
+
+    monkeypatch.setattr(inputs, "MAX_LINE_MIB", 2)
+    data.upload(content=GOOD + b"x" * (3 * 2**20))
+    assert data.run()[0].reason == f"line 3 of the input file {NAME} has more than 2 MiB: break it into lines"
 
 
 def test_should_take_what_the_applications_take_for_the_limit_unless_a_run_says_otherwise() -> None:

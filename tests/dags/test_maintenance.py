@@ -325,7 +325,19 @@ def test_should_refuse_a_day_that_has_not_come(roots: Roots) -> None:
         _task("plan", date="2999-01-01")
 
 
-@pytest.mark.parametrize("value", [0, -1, "many", 1.5, None])
+@pytest.mark.parametrize("value", [0, -1, 29, "many", 1.5, None])
 def test_should_refuse_a_number_of_days_that_makes_no_sense(value: Any) -> None:
     with pytest.raises(ParamValidationError):
         maintenance.dag.params.get_param("partitions_days").resolve(value)
+
+
+def test_should_keep_each_kind_for_the_least_days_that_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRSPARK_MIN_RETENTION_DAYS", "5")
+    params = defaults.retention_params(retention.KINDS, retention.FLOORS)
+    assert params["partitions_days"].resolve(5) == 5 and params["work_days"].value == 5
+    with pytest.raises(ParamValidationError):
+        params["logs_days"].resolve(4)
+
+
+def test_should_be_able_to_keep_every_kind_for_its_days() -> None:
+    assert all(retention.FLOORS[kind] <= days for kind, days in retention.KINDS.items())
