@@ -29,6 +29,7 @@ from airspark import (
     console,
     demo,
     dev,
+    doctor,
     engine,
     images,
     look,
@@ -285,11 +286,11 @@ def import_values_command(
     raise typer.Exit(import_values.run(file, Path(to), force))
 
 
-@app.command()
-def doctor() -> None:
+@app.command("doctor")
+def doctor_command() -> None:
     """Collect describe, events, logs and values into one archive, secrets removed."""
     engine.find()
-    path = look.doctor()
+    path = doctor.collect()
     out.print(str(path))
 
 

@@ -1,26 +1,22 @@
-"""What people look at: status table, logs of a component or a task, user interfaces, the doctor's archive."""
+"""What people look at: status table, logs of a component or a task, user interfaces."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
-import tarfile
-import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from airspark import airflow_api, backfill, cluster, demo, logs, retry, tools
+from airspark import airflow_api, backfill, cluster, demo, logs, retry
 from airspark.airflow_api import Airflow
 from airspark.check import PORTS, holder
-from airspark.console import out, output, say, step
+from airspark.console import out, output, say
 from airspark.forward import Forward, free_port, wait_forever
-from airspark.project import BUILD, LOGS, NAMESPACE, RELEASE, Failure, cluster_name, kubeconfig
+from airspark.project import NAMESPACE, RELEASE, Failure, cluster_name, kubeconfig
 from airspark.retry import kubectl
 
 #: Components by the label `component` of their pods.
@@ -34,10 +30,6 @@ ADDRESSES = {
     "api-server": f"{RELEASE}-api-server:8080", "postgresql": f"{RELEASE}-postgresql:5432",
     "spark-master": f"spark://{RELEASE}-spark-master:7077", "spark-history": f"{RELEASE}-spark-history:18080",
 }  # fmt: skip
-# Both begin only where a name or a word begins, and look ahead first: a log is read once, however long its lines are.
-SECRET_NAMES = r"(?:password|secret|token|fernet|_key|sql_alchemy_conn)"
-SECRET_PATTERN = re.compile(rf"(?i)(?<![\w.-])((?=[\w.-]*?{SECRET_NAMES})[\w.-]++[\"']?\s*+[:=]\s*+)\S+")
-URL_PASSWORD = re.compile(r"(?<![^@\s])((?=[^@\s]++@)[^@\s]*?://[^:/@\s]++:)[^@\s]++@")
 
 
 def require_cluster() -> None:
@@ -283,64 +275,6 @@ def user_interfaces() -> None:
         out.print(table)
         out.print(f"\nAirflow user: {username}   password: {password}\n\nCtrl-C ends the port-forwards.")
         wait_forever(*forwards)
-
-
-def redact(text: str) -> str:
-    """Take secrets out of a text: values of telling names, and passwords in URLs."""
-    return URL_PASSWORD.sub(r"\1…@", SECRET_PATTERN.sub(r"\1…", text))
-
-
-def doctor() -> Path:
-    """Collect describe, events, logs and values into one archive, secrets removed.
-
-    Returns:
-        The archive.
-    """
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    target = BUILD / f"doctor-{stamp}.tar.gz"
-    with step("doctor", "Collect describe, events, logs and values") as current:
-        parts = {"engine.txt": _try("docker", "info"), "nodes-docker.txt": _try("docker", "ps", "--all")}
-        if kubeconfig().exists():
-            base = [str(tools.ensure("kubectl")), "--kubeconfig", str(kubeconfig()), "--request-timeout", "20s"]
-            parts |= {
-                "nodes.txt": _try(*base, "describe", "nodes"),
-                "objects.txt": _try(*base, "get", "all,pvc,configmap,event", "--all-namespaces", "--output", "wide"),
-                "describe.txt": _try(*base, "describe", "pods,pvc,jobs,statefulsets", "--namespace", NAMESPACE),
-                "events.txt": _try(*base, "get", "events", "--all-namespaces", "--sort-by", ".metadata.creationTimestamp"),
-                "values.yaml": _try(str(tools.ensure("helm")), "get", "values", RELEASE, "--all", "--namespace", NAMESPACE,
-                                    "--kubeconfig", str(kubeconfig())),
-            }  # fmt: skip
-            listing = _try(*base, "get", "pods", "--all-namespaces", "--no-headers", "--output",
-                           "custom-columns=:.metadata.namespace,:.metadata.name")  # fmt: skip
-            for line in listing.splitlines():
-                words = line.split()
-                if len(words) == 2:
-                    for suffix, extra in (("log", []), ("previous.log", ["--previous"])):
-                        where = ["--namespace", words[0], words[1], "--all-containers", "--tail", "2000"]
-                        text = _try(*base, "logs", *where, *extra)
-                        if "previous terminated container" not in text:
-                            parts[f"logs/{words[0]}.{words[1]}.{suffix}"] = text
-        for file in LOGS.glob("*.log"):
-            if file != current.log_path:
-                parts[f"steps/{file.name}"] = file.read_text(errors="replace")
-        with tarfile.open(target, "w:gz") as archive:
-            for name, text in parts.items():
-                data = redact(text).encode()
-                info = tarfile.TarInfo(f"airspark-doctor/{name}")
-                info.size, info.mtime = len(data), int(time.time())
-                archive.addfile(info, BytesIO(data))
-        current.note = f"{len(parts)} files"
-    return target
-
-
-def _try(*command: str) -> str:
-    """The output of a command, or what went wrong."""
-    try:
-        return output(command, timeout=60)
-    except subprocess.CalledProcessError as problem:
-        return f"{problem.stdout}\n{problem.stderr}"
-    except (OSError, subprocess.SubprocessError) as problem:
-        return str(problem)
 
 
 def idle_memory() -> float:

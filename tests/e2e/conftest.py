@@ -25,7 +25,7 @@ for folder in ("scripts", "operator"):
 # A cluster of the tests' own: make exports an empty CLUSTER, and `airspark` is the user's.
 os.environ["CLUSTER"] = os.environ.get("CLUSTER") or "airspark-test"
 
-from airspark import airflow_api, cluster, engine, images, look, platform, tools  # noqa: E402  the path comes first
+from airspark import airflow_api, cluster, doctor, engine, images, platform, tools  # noqa: E402  the path comes first
 from airspark.airflow_api import Airflow  # noqa: E402
 from airspark.console import step  # noqa: E402
 
@@ -329,7 +329,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if report.failed and call.excinfo is not None and "up" in getattr(item, "fixturenames", ()):
         try:
-            report.sections.append(("airspark doctor", str(look.doctor())))
+            report.sections.append(("airspark doctor", str(doctor.collect())))
         except Exception as problem:
             report.sections.append(("airspark doctor", f"could not collect anything: {problem}"))
     return report

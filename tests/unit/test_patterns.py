@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from airspark import redaction
 from airspark.project import ROOT
 
 FOLDERS = ("charts", "dags", "images", "operator", "scripts", "spark-apps")
@@ -58,6 +59,7 @@ BY_HAND: dict[tuple[str, str], tuple[tuple[str | bytes, ...], str]] = {
         (r"(/usr/dags|/opt/airflow/dags|\.Values\.(airflowHome|dags\.mountPath)\s*-?\}\}(/dags)?)/repo\b",),
         "a folder's path",
     ),
+    ("scripts/airspark/redaction.py", "pattern"): (tuple(pattern for pattern, _ in redaction._PATTERNS), "all of them"),
     ("scripts/airspark/values/shape.py", "schema['pattern']"): (
         (r"^[0-9]+(Ki|Mi|Gi)?$",),
         "a schema's, tried on nine short texts",
