@@ -30,12 +30,6 @@ Checks of settings that are given by `config` or by variables, as in _validate.t
   "api.secret_key" (list "AIRFLOW__API__SECRET_KEY" "apiSecretKeySecretName")
   "api_auth.jwt_secret" (list "AIRFLOW__API_AUTH__JWT_SECRET" "jwtSecretName") }}
 {{- range $name, $secret := $secrets }}
-{{- $plain := get $query.given (first $secret) | default dict }}
-{{- $text := toString (default "" $plain.value) }}
-{{- $readable := and $text (not $plain.hidden) (not (contains "$(" $text)) (or (ne $name "database.sql_alchemy_conn") (regexMatch "://[^/@]*:[^/@]+@" $text)) }}
-{{- if and $readable (get $all.enableBuiltInSecretEnvVars (first $secret)) }}
-{{ $plain.where }}: {{ first $secret }} holds a secret, which everybody who may read pods would read, and the chart takes that variable from a Secret; name a Secret in `{{ last $secret }}`, or switch `enableBuiltInSecretEnvVars.{{ first $secret }}` off
-{{- end }}
 {{- $parts := splitList "." $name }}
 {{- $config := get $all.config (first $parts) | default dict }}
 {{- range $suffix := list "" "_cmd" "_secret" }}

@@ -37,6 +37,9 @@ controller.uiIngress.urlFormat: names no address; set it, for example {{ "{{$app
 {{- if and $ingress.enable (not .Values.controller.uiService.enable) }}
 controller.uiIngress.enable: an Ingress needs the Service behind it; set `controller.uiService.enable`
 {{- end }}
+{{- range include "common.secretTexts" (dict "values" .Values "own" list) | fromJsonArray }}
+{{ .path }}: it looks like a secret, and everybody who may read the values, ConfigMaps or pods would read it; bring it in a Secret, by valueFrom: {secretKeyRef: {name: …, key: …}} for a variable and by `envFrom` of an application for a property
+{{- end }}
 {{- range $key, $_ := .Values.spark.defaults.sparkConf }}
 {{- if regexMatch "(?i)(secret|password|token|[.]keyPassword)" $key }}
 spark.defaults.sparkConf: {{ $key }} looks like a secret, and everybody who may read ConfigMaps would read it; bring it in a Secret by `envFrom` of the application

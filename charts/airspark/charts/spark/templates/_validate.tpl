@@ -35,11 +35,18 @@ ui.reverseProxy.url, ingress.path: Spark takes `{{ $word }}` in an address for a
 sparkConf: {{ $key }} is the chart's to set; use `master.recoveryMode` and `master.persistence.enabled`
 {{- end }}
 {{- end }}
-{{- range $conf := list .Values.sparkConf .Values.historyServer.sparkConf .Values.connect.sparkConf }}
-{{- range $key, $_ := $conf }}
+{{- $conf := list }}
+{{- range $where, $properties := dict "sparkConf" .Values.sparkConf "historyServer.sparkConf" .Values.historyServer.sparkConf "connect.sparkConf" .Values.connect.sparkConf }}
+{{- range $key, $_ := $properties }}
 {{- if regexMatch "(?i)(secret|password|token|[.]keyPassword)" $key }}
-sparkConf: {{ $key }} looks like a secret, and everybody who may read ConfigMaps would read it; bring it in a Secret through `extraEnvVars`
+{{ $where }}: {{ $key }} looks like a secret, and everybody who may read ConfigMaps would read it; bring it in a Secret through `extraEnvVars`
+{{- $conf = append $conf (printf "%s.%s" $where $key) }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- range include "common.secretTexts" (dict "values" .Values "own" list) | fromJsonArray }}
+{{- if not (has .path $conf) }}
+{{ .path }}: it looks like a secret, and everybody who may read the values, ConfigMaps or pods would read it; bring it in a Secret through `extraEnvVars`, with valueFrom: {secretKeyRef: {name: …, key: …}}
 {{- end }}
 {{- end }}
 {{- include "spark.validate.options" (dict "key" "master.configOptions" "options" .Values.master.configOptions) }}
