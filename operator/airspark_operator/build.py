@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import json
 
-from airspark_operator import admission, batch, beside, conf, driver, executor, kinds, monitoring, names, services, spec, volumes
+from airspark_operator import (
+    admission,
+    allowed,
+    batch,
+    beside,
+    conf,
+    driver,
+    executor,
+    kinds,
+    monitoring,
+    names,
+    services,
+    spec,
+    volumes,
+)
 from airspark_operator.kinds import Object
 from airspark_operator.settings import Defaults
 from airspark_operator.submission import Submission
@@ -30,6 +44,7 @@ def _objects(app: Object, submission: Submission, defaults: Defaults) -> list[Ob
         admission.check_names(app, role)
     properties = services.proxy(app, submission, defaults) | conf.properties(app, submission, defaults)
     made = driver.pod(app, submission, properties, defaults)
+    allowed.check(app, kinds.DRIVER, made, properties, defaults.policy)
     return [
         _config(app, submission, properties, defaults, made),
         services.driver(app, submission.id, properties),
@@ -47,6 +62,7 @@ def _config(app: Object, submission: Submission, properties: dict[str, str], def
     variables = made["spec"]["containers"][0]["env"]
     scratch = next(entry.get("value", "") for entry in variables if entry["name"] == "SPARK_LOCAL_DIRS")
     admission.check(app, kinds.EXECUTOR, template["spec"], properties, scratch)
+    allowed.check(app, kinds.EXECUTOR, template, properties, defaults.policy)
     hidden = {*volumes.moved_secrets(app, properties), *beside.hidden(app, properties)}
     return {
         "apiVersion": "v1",

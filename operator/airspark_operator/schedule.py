@@ -5,6 +5,7 @@ Times that passed while no controller looked are made up for by one run, the lat
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 from collections.abc import Sequence
@@ -267,6 +268,21 @@ def _due(
     events.append(Event(NORMAL, "RunStarted", f"Made {made['metadata']['name']} for {times.text(latest)}"))
     replaced = tuple(app for app in active if app["metadata"]["name"] != made["metadata"]["name"]) if policy == REPLACE else ()
     return Plan(status, (made,), (*old, *replaced), wait, tuple(events), missed)
+
+
+def refused(plan: Plan, before: Object, problem: str) -> Plan:
+    """Return a plan whose run could not be made: its time is missed, and the status names the run before.
+
+    Args:
+        plan: what was to follow.
+        before: the status as it was.
+        problem: why the run could not be made, as a sentence.
+    """
+    status = {key: value for key, value in plan.status.items() if key not in ("lastRun", "lastRunName")}
+    status |= {key: before[key] for key in ("lastRun", "lastRunName") if key in before}
+    status["missedRuns"] = status.get("missedRuns", 0) + 1
+    events = (*(event for event in plan.events if event.reason != "RunStarted"), Event(WARNING, "RunRefused", problem))
+    return dataclasses.replace(plan, status=status, events=events, missed=plan.missed + 1)
 
 
 def _invalid(status: Object, message: str, old: tuple[Object, ...], fresh: bool, now: datetime) -> Plan:

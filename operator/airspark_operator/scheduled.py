@@ -12,7 +12,6 @@ from airspark_operator.controller import present
 from airspark_operator.events import tell
 from airspark_operator.kinds import Object
 from airspark_operator.settings import Settings
-from airspark_operator.state import WARNING, Event
 from airspark_operator.store import Key, Store, key_of
 
 log = logging.getLogger(__name__)
@@ -47,9 +46,8 @@ class Schedules:
         for app in plan.delete:
             await self.api.delete(app["apiVersion"], app["kind"], *key_of(app), app["metadata"]["uid"])
         for wanted in plan.create:
-            problem = await self._create(wanted, scheduled)
-            if problem:
-                await tell(self.api, scheduled, (Event(WARNING, "RunRefused", problem),), self.now())
+            if problem := await self._create(wanted, scheduled):
+                plan = schedule.refused(plan, scheduled.get("status") or {}, problem)
         if plan.status != (scheduled.get("status") or {}) and not await self._write(scheduled, plan.status):
             return 0.0
         metrics.SCHEDULED_MISSED.labels(key[0]).inc(plan.missed)
@@ -63,7 +61,10 @@ class Schedules:
             await self.api.create(wanted)  # the watch tells of it: what the store knows already is no news
         except Refused as refusal:
             if refusal.code == 409:
-                return ""  # made already, before the controller could write that down
+                there = await self.api.get(wanted["apiVersion"], wanted["kind"], namespace, name)
+                if there is None or _made_by(there, scheduled):
+                    return ""  # made already, before the controller could write that down
+                return f"There is a SparkApplication {name} that this schedule has not made; delete it, or rename the schedule"
             if refusal.code in (400, 403, 404, 422):
                 return f"The API server refuses the run {name}: {refusal.message}"
             raise

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from airspark_operator import allowed, kinds, names, placeholders, spec, syntax
 from airspark_operator import conf as properties
-from airspark_operator import kinds, names, placeholders, spec, syntax
 from airspark_operator.kinds import Object
 from airspark_operator.settings import Defaults
 from airspark_operator.submission import Submission
@@ -107,18 +107,24 @@ def user_interface(app: Object, submission: Submission, conf: Mapping[str, str],
     if not defaults.ingress_url_format:
         return [service]
     where = address(app, defaults.ingress_url_format, submission.app_id)
-    return [service, _ingress(app, names.ui_ingress_name(app), submission.id, options, service, where, defaults)]
+    ingress = _ingress(app, names.ui_ingress_name(app), submission.id, options, service, where, defaults)
+    allowed.check_annotations("sparkUIOptions.ingressAnnotations", ingress)
+    return [service, ingress]
 
 
 def further_ports(app: Object, submission: Submission, defaults: Defaults) -> list[Object]:
     """Return Services and Ingresses of `driverIngressOptions`."""
     found = []
-    for options in app["spec"].get("driverIngressOptions") or ():
+    for number, options in enumerate(app["spec"].get("driverIngressOptions") or ()):
         port = int(options["servicePort"])
         name = names.port_service_name(app, port)
         service = _service(app, name, submission.id, options, port, port)
         where = address(app, options.get("ingressURLFormat") or "", submission.app_id)
-        found += [service, _ingress(app, name, submission.id, options, service, where, defaults)]
+        ingress = _ingress(app, name, submission.id, options, service, where, defaults)
+        field = f"driverIngressOptions[{number}]"
+        allowed.check_host(f"{field}.ingressURLFormat", where.host, defaults.policy)
+        allowed.check_annotations(f"{field}.ingressAnnotations", ingress)
+        found += [service, ingress]
     return found
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from airspark_operator import policy
 from airspark_operator.kinds import Object
+from airspark_operator.policy import Table
 from airspark_operator.state import Limits
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -29,6 +31,7 @@ class Defaults:
             `{{$appId}}`; empty for no Ingress.
         ingress_class: class of these Ingresses; empty for the cluster's default.
         cluster_domain: suffix of the names of Services behind `.svc`; empty to leave it to the resolver.
+        policy: what pods and Ingresses may be, whatever the spec says.
     """
 
     service_account: str = "default"
@@ -40,6 +43,7 @@ class Defaults:
     ingress_url_format: str = ""
     ingress_class: str = ""
     cluster_domain: str = ""
+    policy: Table = field(default_factory=Table)
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,7 @@ def from_object(told: Object) -> Settings:
             ingress_url_format=defaults.text("ingressUrlFormat", without.ingress_url_format),
             ingress_class=defaults.text("ingressClass", without.ingress_class),
             cluster_domain=defaults.text("clusterDomain", without.cluster_domain),
+            policy=policy.from_object(top.mapping("policy")),
         ),
     )
 

@@ -33,7 +33,7 @@ REFUSED: list[tuple[str, str, Any, str, str]] = [
     ("airflow", "env", [{"name": "GIT_TOKEN", "value": "hunter2"}], "env[0].value", "in place of `value`"),
     ("airflow", "scheduler.env", [{"name": "X", "value": JWT}], "scheduler.env[0].value", "in place of `value`"),
     ("airflow", "extraEnv", "- {name: GIT_TOKEN, value: hunter2}", "extraEnv[0].value", "in place of `value`"),
-    ("airflow", "extraSecrets", {"mine": {"stringData": {"password": "x"}}}, "extraSecrets.mine.stringData.password", "before the"),
+    ("airflow", "extraSecrets", {"mine": {"stringData": {"password": "x"}}}, "extraSecrets.mine.stringData.password", "before"),
     ("airflow", "extraConfigMaps", {"mine": {"data": {"id_rsa": PEM}}}, "extraConfigMaps.mine.data.id_rsa", "in a Secret"),
     ("spark", "sparkConf", {"spark.x": LOGIN}, "sparkConf.spark.x", "`extraEnvVars`"),
     ("spark", "worker.extraEnvVars", [{"name": "A_TOKEN", "value": "x"}], "worker.extraEnvVars[0].value", "`extraEnvVars`"),

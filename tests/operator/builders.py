@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from airspark_operator import build, conf, submission
+from airspark_operator.policy import Table
 from airspark_operator.settings import Defaults
 
 Object = dict[str, Any]
@@ -16,6 +17,7 @@ DEFAULTS = Defaults(
     image="example/default:1",
     pod_security_context={"runAsNonRoot": True, "runAsUser": 185, "fsGroup": 0, "seccompProfile": {"type": "RuntimeDefault"}},
     container_security_context={"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    policy=Table(hosts=("*",)),
 )
 
 

@@ -31,6 +31,8 @@ NOT_SHOWN = {
     "driver.affinity": "executor.affinity is shown",
     "driver.tolerations": "executor.tolerations is shown",
     "executor.serviceAccount": "executors need none",
+    "driver.hostNetwork": "refused: a job shares nothing of its node",
+    "executor.hostNetwork": "refused: a job shares nothing of its node",
     "executor.memoryLimit": "not acted on",
     "executor.ports": "not acted on",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,8 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airspark_operator import schedule, times
+from airspark_operator import kinds, schedule, times
+from airspark_operator.api import Refused
 from airspark_operator.schedule import Plan, Schedule, WrongSchedule
+from airspark_operator.scheduled import Schedules
+from airspark_operator.settings import Settings
+from airspark_operator.store import Store
 
 Object = dict[str, Any]
 NOW = datetime(2026, 3, 10, 12, 0, 30, tzinfo=UTC)
@@ -388,3 +393,40 @@ def should_run_no_time_twice_and_lose_none_uncounted_if_the_controller_is_killed
     if not killed and expression == "* * * * *":
         passed = Schedule(expression).passed(times.parse("2026-03-10T12:00:00Z"), now)[1]
         assert told + thing["status"].get("missedRuns", 0) == passed
+
+
+class Taken:
+    """An API server on which an application of the next run's name is there already."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner, self.events, self.status = owner, list[str](), Object()
+
+    async def create(self, wanted: Object) -> Object:
+        if wanted["kind"] == kinds.APPLICATION:
+            raise Refused(409, "AlreadyExists", "there")
+        self.events.append(f"{wanted['reason']}: {wanted['message']}")
+        return wanted
+
+    async def get(self, *_: str) -> Object:
+        return {"metadata": {"name": "x", "ownerReferences": [{"uid": self.owner}]}}
+
+    async def put_status(self, changed: Object) -> Object:
+        self.status = changed["status"]
+        return changed
+
+
+@pytest.mark.parametrize(("owner", "counts"), [("u", True), ("somebody-else", False)])
+def should_count_an_application_of_the_next_runs_name_as_that_run_only_if_the_schedule_owns_it(owner: str, counts: bool) -> None:
+    api, store = Taken(owner), Store()
+    wanted = scheduled(due(lastRunName="nightly-1")) | {"apiVersion": kinds.API_VERSION, "kind": kinds.SCHEDULED}
+    store.put(wanted)
+    asyncio.run(Schedules(api, store, Settings(), lambda: NOW).reconcile(("data", "nightly")))  # type: ignore[arg-type]
+    name = schedule.run_name(wanted, times.parse("2026-03-10T12:00:00Z"))
+    if counts:
+        assert api.status["lastRunName"] == name and api.events[0].startswith("RunStarted")
+        return
+    assert api.status["lastRunName"] == "nightly-1" and api.status["lastRun"] == "2026-03-10T11:59:00Z"
+    assert api.status["missedRuns"] == 1 and api.status["nextRun"] == "2026-03-10T12:01:00Z"
+    assert api.events == [
+        f"RunRefused: There is a SparkApplication {name} that this schedule has not made; delete it, or rename the schedule"
+    ]

@@ -129,12 +129,23 @@ class ApplicationDefaults(Values):
     clusterDomain: str
 
 
+class Allowed(Values):
+    """What pods of applications may have, as lists of names in which * stands for any letters."""
+
+    serviceAccounts: list[str]
+    secrets: list[str]
+    claims: list[str]
+    priorityClasses: list[str]
+    hosts: list[str]
+
+
 class Spark(Values):
     """Applications."""
 
     jobNamespaces: list[str]
     serviceAccount: OperatorAccount
     rbac: Create
+    allowed: Allowed
     defaults: ApplicationDefaults
 
 

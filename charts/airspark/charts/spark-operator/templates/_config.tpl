@@ -1,6 +1,21 @@
 {{/*
+  sparkOperator.platform    what is the platform's own, which no application has, as JSON                         below
   sparkOperator.settings    settings.json, what the controller reads at its start (airspark_operator.settings)    config
 */}}
+
+{{- /* Names of a release are `<release>-<component>`, the Airflow chart's and the Spark chart's too. Where applications run in other
+       namespaces alone, they reach nothing of it. */}}
+{{- define "sparkOperator.platform" -}}
+{{- $release := .Release.Name -}}
+{{- $apart := and (not (include "sparkOperator.clusterWide" .)) (not (has .Release.Namespace (include "sparkOperator.namespaces" . | fromJsonArray))) -}}
+{{- $claims := list -}}
+{{- range list "data-%s-postgresql-*" "recovery-%s-spark-master-*" "%s-logs" "logs-%s-*" "%s-backup*" }}{{ $claims = append $claims (printf . $release) }}{{ end -}}
+{{- $apart | ternary dict (dict
+  "secrets" (list (printf "%s-*" $release) "sh.helm.release.*")
+  "serviceAccounts" (list (printf "%s-airflow-*" $release) (printf "%s-spark" $release) (printf "%s-spark-bootstrap" $release) (include "sparkOperator.account" .))
+  "claims" $claims
+  "labels" (dict "release" $release)) | toJson -}}
+{{- end -}}
 
 {{- define "sparkOperator.settings" -}}
 {{- $controller := .Values.controller -}}
@@ -22,6 +37,7 @@
   "driverStartTimeoutSeconds" $controller.driverStartTimeoutSeconds
   "maxRetryIntervalSeconds" $controller.maxRetryIntervalSeconds
   "retryResetSeconds" $controller.retryResetSeconds
+  "policy" (dict "allowed" .Values.spark.allowed "platform" (include "sparkOperator.platform" . | fromJson))
   "log" (dict "level" $controller.logLevel "format" (eq $controller.logEncoder "console" | ternary "plain" "json"))
   "defaults" (dict
     "serviceAccount" (include "sparkOperator.driverAccount" .)

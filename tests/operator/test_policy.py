@@ -1,0 +1,193 @@
+"""What a job may not have fails its application in one sentence that begins with the field, and builds nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from builders import DEFAULTS, app, objects
+
+from airspark_operator import policy, settings
+from airspark_operator.policy import Table
+from airspark_operator.spec import Invalid
+
+Object = dict[str, Any]
+TABLE = Table(
+    service_accounts=("etl-*", "spark-driver"),
+    secrets=("lake-*",),
+    claims=("airspark-data", "team-*"),
+    priority_classes=("low",),
+    hosts=("*.example.org",),
+    platform_secrets=("airspark-*", "sh.helm.release.*"),
+    platform_accounts=("airspark-airflow-*",),
+    platform_claims=("data-airspark-postgresql-*",),
+    platform_labels={"release": "airspark"},
+)
+ALLOW = "ask whoever installs the platform to add it to `spark.allowed."
+ROLES = pytest.mark.parametrize("role", ["driver", "executor"])
+
+
+def build(role: str, own: Object, **spec: Any) -> list[Object]:
+    return objects(app(**{role: own}, **spec), dataclasses.replace(DEFAULTS, policy=TABLE))
+
+
+def refused(role: str, own: Object, **spec: Any) -> str:
+    with pytest.raises(Invalid) as refusal:
+        build(role, own, **spec)
+    return str(refusal.value)
+
+
+def template(**spec: Any) -> Object:
+    return {"template": {"spec": spec}}
+
+
+def mounted(volume: Object) -> Object:
+    return {"template": {"spec": {"volumes": [{"name": "v", **volume}], "containers": [{}]}}}
+
+
+#: What the role has, and how the sentence begins.
+FIELDS: list[tuple[Object, str]] = [
+    ({"hostNetwork": True}, "{role}.hostNetwork: a job shares nothing of its node; remove it"),
+    (template(hostPID=True), "{role}.template.spec.hostPID: a job shares nothing of its node"),
+    (template(hostIPC=True), "{role}.template.spec.hostIPC: a job shares nothing of its node"),
+    (mounted({"hostPath": {"path": "/"}}), "{role}.template.spec.volumes[0].hostPath: a job mounts nothing of its node"),
+    ({"securityContext": {"privileged": True}}, "{role}.securityContext.privileged: a job never runs privileged"),
+    ({"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}, "{role}.securityContext.capabilities.add[0]: the capability"),
+    (
+        {"sidecars": [{"name": "a", "image": "x", "securityContext": {"privileged": True}}]},
+        "{role}.sidecars[0].securityContext.privileged: a job never runs privileged",
+    ),
+    (
+        {"initContainers": [{"name": "a", "image": "x", "securityContext": {"procMount": "Unmasked"}}]},
+        "{role}.initContainers[0].securityContext.procMount: a job sees /proc as Kubernetes masks it",
+    ),
+    (
+        template(containers=[{}, {"name": "a", "image": "x", "ports": [{"containerPort": 1, "hostPort": 1}]}]),
+        "{role}.template.spec.containers[1].ports[0].hostPort: a job listens on its pod alone",
+    ),
+    ({"serviceAccount": "airspark-airflow-scheduler"}, "{role}.serviceAccount: airspark-airflow-scheduler is an account of the"),
+    ({"serviceAccount": "admin"}, "{role}.serviceAccount: the account admin is not allowed; " + ALLOW + "serviceAccounts`"),
+    ({"priorityClassName": "system-node-critical"}, "{role}.priorityClassName: system-node-critical is for parts of the cluster"),
+    ({"priorityClassName": "high"}, "{role}.priorityClassName: the priority class high is not allowed; " + ALLOW),
+    (
+        {"envFrom": [{"secretRef": {"name": "airspark-fernet-key"}}]},
+        "{role}.envFrom[0].secretRef.name: the Secret airspark-fernet-key is the platform's own; use a Secret of the job's",
+    ),
+    ({"envFrom": [{"secretRef": {"name": "other"}}]}, "{role}.envFrom[0].secretRef.name: the Secret other is not allowed"),
+    ({"envSecretKeyRefs": {"A": {"name": "airspark-jwt", "key": "k"}}}, "{role}.envSecretKeyRefs.A.name: the Secret airspark-"),
+    (
+        {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "sh.helm.release.v1.a.v1", "key": "release"}}}]},
+        "{role}.env[0].valueFrom.secretKeyRef.name: the Secret sh.helm.release.v1.a.v1 is the platform's own",
+    ),
+    (
+        {"secrets": [{"name": "airspark-metadata", "path": "/x", "secretType": "Generic"}]},
+        "{role}.secrets[0].name: the Secret airspark-metadata is the platform's own",
+    ),
+    (
+        mounted({"projected": {"sources": [{"secret": {"name": "airspark-jwt"}}]}}),
+        "{role}.template.spec.volumes[0].projected.sources[0].secret.name: the Secret airspark-jwt is the platform's own",
+    ),
+    (
+        mounted({"csi": {"driver": "x", "nodePublishSecretRef": {"name": "airspark-jwt"}}}),
+        "{role}.template.spec.volumes[0].csi.nodePublishSecretRef.name: the Secret airspark-jwt is the platform's own",
+    ),
+    (
+        mounted({"persistentVolumeClaim": {"claimName": "data-airspark-postgresql-0"}}),
+        "{role}.template.spec.volumes[0].persistentVolumeClaim.claimName: the claim data-airspark-postgresql-0 is the",
+    ),
+    (
+        mounted({"persistentVolumeClaim": {"claimName": "other"}}),
+        "{role}.template.spec.volumes[0].persistentVolumeClaim.claimName: the claim other is not allowed; " + ALLOW + "claims`",
+    ),
+    ({"labels": {"release": "airspark"}}, "{role}.labels.release: release: airspark is how the platform's Services know its own"),
+]  # fmt: skip
+#: Properties of the role, and how the sentence begins.
+PROPERTIES: list[tuple[str, str, str]] = [
+    ("spark.kubernetes.{role}.volumes.hostPath.v.options.path", "/", "a job mounts nothing of its node"),
+    ("spark.kubernetes.{role}.secrets.airspark-jwt", "/x", "the Secret airspark-jwt is the platform's own"),
+    ("spark.kubernetes.{role}.secretKeyRef.A", "airspark-jwt:key", "the Secret airspark-jwt is the platform's own"),
+    ("spark.kubernetes.{role}.label.release", "airspark", "release: airspark is how the platform's Services know"),
+    ("spark.kubernetes.{role}.volumes.persistentVolumeClaim.v.options.claimName", "other", "the claim other is not allowed"),
+]
+#: What stays possible.
+LEGITIMATE: list[Object] = [
+    {"serviceAccount": "etl-nightly"},
+    {"priorityClassName": "low"},
+    {"envFrom": [{"secretRef": {"name": "lake-login"}}]},
+    {"secrets": [{"name": "lake-key", "path": "/x", "secretType": "Generic"}]},
+    {"labels": {"release": "1.2", "component": "scheduler", "tier": "gold"}},
+    {"securityContext": {"capabilities": {"add": ["NET_BIND_SERVICE"]}, "privileged": False}},
+    mounted({"persistentVolumeClaim": {"claimName": "team-claim"}}),
+    mounted({"projected": {"sources": [{"secret": {"name": "lake-x"}}, {"configMap": {"name": "any"}}]}}),
+    template(imagePullSecrets=[{"name": "registry"}], hostNetwork=False),
+]
+
+
+@ROLES
+@pytest.mark.parametrize(("own", "said"), FIELDS, ids=lambda one: str(one)[:60])
+def test_should_refuse_what_is_not_the_jobs_and_name_the_field(role: str, own: Object, said: str) -> None:
+    assert refused(role, own).startswith(said.format(role=role))
+
+
+@ROLES
+@pytest.mark.parametrize(("key", "value", "said"), PROPERTIES)
+def test_should_refuse_the_same_by_a_property(role: str, key: str, value: str, said: str) -> None:
+    key = key.format(role=role)
+    more = {f"{key.rpartition('.options')[0]}.mount.path": "/v"} if ".volumes." in key else {}
+    sentence = refused(role, {}, sparkConf={key: value, **more})
+    assert said in sentence and sentence.startswith(("sparkConf.", f"labels of {role}")), sentence
+
+
+@ROLES
+def test_should_name_the_volume_of_the_spec_that_both_roles_may_mount(role: str) -> None:
+    own = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+    sentence = refused(role, own, volumes=[{"name": "v", "secret": {"secretName": "airspark-jwt"}}])
+    assert sentence.startswith("volumes[0].secret.secretName: the Secret airspark-jwt is the platform's own")
+
+
+def test_should_refuse_a_label_of_the_application_that_its_pods_would_get() -> None:
+    with pytest.raises(Invalid, match="^labels of driver: release: airspark is how the platform's Services know"):
+        objects(app(metadata={"labels": {"release": "airspark"}}), dataclasses.replace(DEFAULTS, policy=TABLE))
+
+
+@ROLES
+@pytest.mark.parametrize("own", LEGITIMATE, ids=lambda one: str(one)[:60])
+def test_should_build_what_is_allowed(role: str, own: Object) -> None:
+    assert build(role, own)[-1]["kind"] == "Pod"
+
+
+def test_should_refuse_the_whole_application_if_a_part_of_it_is_allowed() -> None:
+    own = {"serviceAccount": "etl-nightly", "envFrom": [{"secretRef": {"name": "lake-a"}}, {"secretRef": {"name": "other"}}]}
+    assert refused("driver", own).startswith("driver.envFrom[1].secretRef.name: the Secret other is not allowed")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"ingressURLFormat": "evil.example.com"}, "driverIngressOptions[0].ingressURLFormat: the host evil.example.com is not"),
+        (
+            {"ingressURLFormat": "a.example.org", "ingressAnnotations": {"nginx.ingress.kubernetes.io/server-snippet": "x"}},
+            "driverIngressOptions[0].ingressAnnotations: nginx.ingress.kubernetes.io/server-snippet configures the Ingress",
+        ),
+    ],
+)
+def test_should_refuse_an_ingress_with_another_host_or_a_piece_of_the_controllers_configuration(
+    options: Object, said: str
+) -> None:
+    asked = [{"servicePort": 9000, "servicePortName": "x", **options}]
+    assert refused("driver", {}, driverIngressOptions=asked).startswith(said)
+    fine = [{"servicePort": 9000, "servicePortName": "x", "ingressURLFormat": "a.example.org"}]
+    assert [one for one in build("driver", {}, driverIngressOptions=fine) if one["kind"] == "Ingress"]
+
+
+def test_should_allow_any_name_but_no_host_and_nothing_of_the_node_where_the_chart_says_nothing() -> None:
+    table = settings.from_object({}).defaults.policy
+    assert table == Table() and table.hosts == () and table.secrets == ("*",)
+    pod = {"metadata": {"labels": {"release": "airspark"}}, "spec": {"hostNetwork": True, "serviceAccountName": "any"}}
+    assert [one.path for one in policy.refusals(pod, table)] == ["spec.hostNetwork"]
+
+
+def test_should_say_which_list_of_the_settings_is_none() -> None:
+    with pytest.raises(ValueError, match="secrets must be a list of names, not 'x'"):
+        settings.from_object({"policy": {"allowed": {"secrets": "x"}}})
