@@ -14,8 +14,8 @@ from typing import Any
 
 Object = dict[str, Any]
 
-#: Fields of a pod's spec that share something of the node with it.
-HOST_FIELDS = ("hostNetwork", "hostPID", "hostIPC")
+#: Fields of a pod's spec that share something of the node with it, and what.
+HOST_FIELDS = {"hostNetwork": "network", "hostPID": "processes", "hostIPC": "shared memory"}
 #: Capabilities that Pod Security's level `baseline` lets a container add.
 CAPABILITIES = (
     "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID",
@@ -62,7 +62,7 @@ class Refusal:
     Attributes:
         path: where it stands in the pod, such as `spec.volumes[0].hostPath`.
         name: the name that is refused; empty if the field itself is.
-        why: what is wrong, to follow the path.
+        why: what is wrong, to follow the path; it names what is refused, so that equal ones are alike.
         remedy: what to do.
     """
 
@@ -91,12 +91,13 @@ def refusals(pod: Object, table: Table, key: str = "allowed") -> Iterator[Refusa
     spec = pod.get("spec") or {}
     for name in HOST_FIELDS:
         if spec.get(name):
-            yield Refusal(f"spec.{name}", "", "a job shares nothing of its node", "remove it")
+            yield Refusal(f"spec.{name}", "", f"a job does not share the {HOST_FIELDS[name]} of its node", "remove it")
     yield from _account(spec, table, key)
     yield from _priority(spec, table, key)
     for number, volume in enumerate(spec.get("volumes") or ()):
         if "hostPath" in volume:
-            yield Refusal(f"spec.volumes[{number}].hostPath", "", "a job mounts nothing of its node", "use a claim")
+            why = f"a job mounts nothing of its node, here {(volume['hostPath'] or {}).get('path')}"
+            yield Refusal(f"spec.volumes[{number}].hostPath", "", why, "use a claim")
     for path, name in _named(spec, "spec"):
         yield from _object(path, name, "claim" if path.endswith("claimName") else "Secret", table, key)
     for part in CONTAINERS:
@@ -166,19 +167,22 @@ def _named(value: Any, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _container(path: str, container: Object) -> Iterator[Refusal]:
-    context = container.get("securityContext") or {}
+    context, own = container.get("securityContext") or {}, f"the container {container.get('name', 'without a name')}"
     if context.get("privileged"):
-        yield Refusal(f"{path}.securityContext.privileged", "", "a job never runs privileged", "remove it")
+        yield Refusal(f"{path}.securityContext.privileged", "", f"{own} of a job never runs privileged", "remove it")
     if context.get("procMount") not in (None, "", "Default"):
-        yield Refusal(f"{path}.securityContext.procMount", "", "a job sees /proc as Kubernetes masks it", "remove it")
+        yield Refusal(f"{path}.securityContext.procMount", "", f"{own} of a job sees /proc as Kubernetes masks it", "remove it")
     if (context.get("windowsOptions") or {}).get("hostProcess"):
-        yield Refusal(f"{path}.securityContext.windowsOptions.hostProcess", "", "a job shares nothing of its node", "remove it")
+        why = f"{own} of a job is no process of its node"
+        yield Refusal(f"{path}.securityContext.windowsOptions.hostProcess", "", why, "remove it")
     for name in (context.get("capabilities") or {}).get("add") or ():
         if name not in CAPABILITIES:
-            yield Refusal(f"{path}.securityContext.capabilities.add", name, f"the capability {name} is not allowed", "remove it")
+            why = f"{own} of a job may not have the capability {name}"
+            yield Refusal(f"{path}.securityContext.capabilities.add", name, why, "remove it")
     for number, port in enumerate(container.get("ports") or ()):
         if port.get("hostPort"):
-            yield Refusal(f"{path}.ports[{number}].hostPort", "", "a job listens on its pod alone", "remove it")
+            why = f"{own} of a job listens on its pod alone, not on port {port['hostPort']} of the node"
+            yield Refusal(f"{path}.ports[{number}].hostPort", "", why, "remove it")
 
 
 def from_object(given: Mapping[str, Any]) -> Table:

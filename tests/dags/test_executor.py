@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import queue
 import socket
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+import kubernetes.client
 import pytest
 import urllib3
 from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.providers.cncf.kubernetes.exceptions import PodMutationHookException
 from airflow.providers.cncf.kubernetes.executors.kubernetes_executor_types import KubernetesJob
 from kubernetes.client.rest import ApiException
 from kubernetes_asyncio.client.exceptions import ApiException as AsyncApiException
@@ -26,6 +31,8 @@ JOB = KubernetesJob(key=TaskInstanceKey("etl", "load", "run", 1, -1), command=["
 @pytest.fixture(scope="module")
 def script() -> Any:
     """The chart's extension of the executor, on the image's Airflow."""
+    # Beside the executor in Airflow's folder config, from which it imports.
+    sys.path.insert(0, str(SCRIPT.parent))
     spec = importlib.util.spec_from_file_location("airspark_executor", SCRIPT)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -111,3 +118,120 @@ def test_should_fail_the_task_if_the_outage_lasts_too_long(
     executor._handle_pod_publish_error(JOB, refused_connection())
     assert executor.task_queue.empty() and JOB.key in executor.event_buffer
     assert len(said) == 2 and "Cannot connect to host 127.0.0.1" in said[1]
+
+
+TEMPLATE: dict[str, Any] = {
+    "metadata": {"labels": {"tier": "airflow", "component": "worker", "release": "airspark"}},
+    "spec": {
+        "serviceAccountName": "airspark-airflow-worker",
+        "containers": [
+            {"name": "base", "env": [{"name": "S", "valueFrom": {"secretKeyRef": {"name": "airspark-spark-auth", "key": "k"}}}]}
+        ],
+        "volumes": [{"name": "logs", "persistentVolumeClaim": {"claimName": "airspark-logs"}}],
+    },
+}
+POLICY = {
+    "allowed": {"serviceAccounts": ["team-*"], "secrets": ["team-*"], "claims": ["*"], "priorityClasses": ["*"]},
+    "platform": {
+        "secrets": ["airspark-*"],
+        "serviceAccounts": ["airspark-airflow-scheduler"],
+        "claims": ["data-airspark-postgresql-*"],
+    },
+}
+
+
+@pytest.fixture
+def walled(script: Any, executor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An executor that has started, with the chart's template and policy, and builds pods without a cluster."""
+    from airflow.providers.cncf.kubernetes.executors import kubernetes_executor
+    from airflow.providers.cncf.kubernetes.kube_config import KubeConfig
+
+    template = tmp_path / "pod_template_file.yaml"
+    template.write_text(json.dumps({"apiVersion": "v1", "kind": "Pod", **TEMPLATE}))
+    monkeypatch.setenv("AIRSPARK_POD_POLICY", json.dumps(POLICY))
+
+    def start(self: Any) -> None:
+        self.kube_client = kubernetes.client.CoreV1Api()
+        self.kube_scheduler = SimpleNamespace(_build_pod_request=lambda task: "built")
+
+    monkeypatch.setattr(kubernetes_executor.KubernetesExecutor, "start", start)
+    executor.kube_config = KubeConfig()
+    executor.kube_config.pod_template_file, executor.kube_config.kube_namespace = str(template), "airspark"
+    executor.start()
+    return executor
+
+
+def _job(spec: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None, file: str | None = None) -> Any:
+    """A task that asks for a pod, as its DAG's author writes it."""
+    override = None
+    if spec is not None or metadata is not None:
+        spec = {"containers": [{"name": "base"}], **(spec or {})}
+        client = kubernetes.client.ApiClient()
+        data = json.dumps({"metadata": metadata or {}, "spec": spec})
+        override = client.deserialize(SimpleNamespace(data=data), "V1Pod")
+    return JOB._replace(kube_executor_config=override, pod_template_file=file)
+
+
+def _reads(name: str) -> dict[str, Any]:
+    return {"containers": [{"name": "base", "envFrom": [{"secretRef": {"name": name}}]}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "metadata", "why"),
+    [
+        (_reads("airspark-fernet-key"), None, "containers[0].envFrom[0].secretRef.name: the Secret airspark-fernet-key"),
+        (_reads("other"), None, "the Secret other is not allowed; ask whoever installs the platform to add it to `workers.kube"),
+        ({"volumes": [{"name": "v", "secret": {"secretName": "airspark-metadata"}}]}, None, "the Secret airspark-metadata is"),
+        ({"serviceAccountName": "airspark-airflow-scheduler"}, None, "airspark-airflow-scheduler is an account of"),
+        ({"serviceAccountName": "default"}, None, "the account default is not allowed; ask whoever installs the platform to add"),
+        ({"hostNetwork": True}, None, "spec.hostNetwork: a job does not share the network of its node; remove it"),
+        ({"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}, None, "a job mounts nothing of its node, here /"),
+        ({"containers": [{"name": "base", "securityContext": {"privileged": True}}]}, None, "the container base of a job never"),
+        (
+            {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data-airspark-postgresql-0"}}]}, None,
+            "the claim data-airspark-postgresql-0 is the platform's own",
+        ),
+        (None, {"labels": {"component": "scheduler"}}, "metadata.labels: tier, component, release are how the platform"),
+        (None, {"namespace": "kube-system"}, "metadata.namespace: task pods run in airspark; remove it"),
+    ],
+)  # fmt: skip
+def test_should_refuse_a_pod_that_takes_what_is_the_platforms_and_say_so_in_the_tasks_log(
+    walled: Any, said: list[str], spec: Any, metadata: Any, why: str
+) -> None:
+    task = _job(spec, metadata)
+    with pytest.raises(PodMutationHookException) as refusal:
+        walled.kube_scheduler._build_pod_request(task)
+    assert walled._handle_pod_publish_error(task, refusal.value) is False
+    (line,) = said
+    assert line.startswith("The pod that this task asks for is not allowed: ") and why in line
+    assert walled.event_buffer[task.key][0] == "failed" and walled.task_queue.empty(), "it is not tried again"
+
+
+@pytest.mark.parametrize(
+    ("spec", "metadata"),
+    [
+        (None, None),
+        ({"containers": [{"name": "base", "image": "mine:1", "resources": {"requests": {"memory": "2Gi"}}}]}, None),
+        (_reads("team-login"), {"labels": {"team": "data"}, "annotations": {"a": "b"}}),
+        (
+            {
+                "serviceAccountName": "team-etl",
+                "volumes": [{"name": "logs", "persistentVolumeClaim": {"claimName": "airspark-logs"}}],
+            },
+            None,
+        ),
+        (_reads("airspark-spark-auth"), None),
+        ({"volumes": [{"name": "v", "emptyDir": {}}], "nodeSelector": {"pool": "big"}}, None),
+    ],
+    ids=["nothing", "image and resources", "a Secret of its own", "an account of its own", "what its template has", "a volume"],
+)
+def test_should_build_a_pod_that_takes_what_is_the_jobs(walled: Any, spec: Any, metadata: Any) -> None:
+    assert walled.kube_scheduler._build_pod_request(_job(spec, metadata)) == "built"
+
+
+def test_should_hold_a_template_of_the_authors_own_to_the_same(walled: Any, tmp_path: Path) -> None:
+    mine = tmp_path / "elsewhere/mine.yaml"
+    mine.parent.mkdir()
+    mine.write_text(json.dumps({"kind": "Pod", "metadata": TEMPLATE["metadata"], "spec": _reads("airspark-jwt-secret")}))
+    with pytest.raises(PodMutationHookException, match="the Secret airspark-jwt-secret is the platform's own"):
+        walled.kube_scheduler._build_pod_request(_job(file=str(mine)))

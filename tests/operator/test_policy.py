@@ -48,23 +48,23 @@ def mounted(volume: Object) -> Object:
 
 #: What the role has, and how the sentence begins.
 FIELDS: list[tuple[Object, str]] = [
-    ({"hostNetwork": True}, "{role}.hostNetwork: a job shares nothing of its node; remove it"),
-    (template(hostPID=True), "{role}.template.spec.hostPID: a job shares nothing of its node"),
-    (template(hostIPC=True), "{role}.template.spec.hostIPC: a job shares nothing of its node"),
+    ({"hostNetwork": True}, "{role}.hostNetwork: a job does not share the network of its node; remove it"),
+    (template(hostPID=True), "{role}.template.spec.hostPID: a job does not share the processes of its node"),
+    (template(hostIPC=True), "{role}.template.spec.hostIPC: a job does not share the shared memory of its node"),
     (mounted({"hostPath": {"path": "/"}}), "{role}.template.spec.volumes[0].hostPath: a job mounts nothing of its node"),
-    ({"securityContext": {"privileged": True}}, "{role}.securityContext.privileged: a job never runs privileged"),
-    ({"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}, "{role}.securityContext.capabilities.add[0]: the capability"),
+    ({"securityContext": {"privileged": True}}, "{role}.securityContext.privileged: the container spark-kubernetes-"),
+    ({"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}, "{role}.securityContext.capabilities.add[0]: the container"),
     (
         {"sidecars": [{"name": "a", "image": "x", "securityContext": {"privileged": True}}]},
-        "{role}.sidecars[0].securityContext.privileged: a job never runs privileged",
+        "{role}.sidecars[0].securityContext.privileged: the container a of a job never runs privileged",
     ),
     (
         {"initContainers": [{"name": "a", "image": "x", "securityContext": {"procMount": "Unmasked"}}]},
-        "{role}.initContainers[0].securityContext.procMount: a job sees /proc as Kubernetes masks it",
+        "{role}.initContainers[0].securityContext.procMount: the container a of a job sees /proc as Kubernetes masks it",
     ),
     (
         template(containers=[{}, {"name": "a", "image": "x", "ports": [{"containerPort": 1, "hostPort": 1}]}]),
-        "{role}.template.spec.containers[1].ports[0].hostPort: a job listens on its pod alone",
+        "{role}.template.spec.containers[1].ports[0].hostPort: the container a of a job listens on its pod alone, not on port 1",
     ),
     ({"serviceAccount": "airspark-airflow-scheduler"}, "{role}.serviceAccount: airspark-airflow-scheduler is an account of the"),
     ({"serviceAccount": "admin"}, "{role}.serviceAccount: the account admin is not allowed; " + ALLOW + "serviceAccounts`"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from airspark.charts.airflow_pods import TaskPod, optional
-from airspark.charts.common import Count, FixedServiceAccount, Resources
+from airspark.charts.common import Count, FixedServiceAccount, Resources, Values
 
 
 class NamedTemplate(TaskPod):
@@ -13,11 +15,21 @@ class NamedTemplate(TaskPod):
     serviceAccount: FixedServiceAccount | None = optional("Account of the pod")
 
 
+class PodAllowances(Values):
+    """What `pod_override` may add to the templates, as names in which * stands for any letters."""
+
+    serviceAccounts: list[str] = Field(description="Accounts; the launcher's only where a template has it")
+    secrets: list[str] = Field(description="Secrets that it mounts or reads")
+    claims: list[str] = Field(description="Claims that it mounts")
+    priorityClasses: list[str] = Field(description="Priority classes; never one of the cluster's own")
+
+
 class KubernetesWorkers(TaskPod):
     """Task pods of the KubernetesExecutor."""
 
     serviceAccount: FixedServiceAccount | None = optional("Account of the pod")
     launcher: FixedServiceAccount
+    allowed: PodAllowances
     podTemplates: dict[str, NamedTemplate | None]
 
 

@@ -65,6 +65,8 @@ def generated() -> dict[Path, str]:
         files[path] = chart_yaml(path.read_text(), versions()["AIRSPARK_VERSION"], versions()["KUBERNETES_OLDEST"])
     files |= crds.files() | known.files(ROOT / "charts", schemas)
     airflow = (ROOT / "charts/airflow").resolve()
+    # The scheduler runs in an image that may be the user's own, so the chart brings the controller's table along.
+    files[airflow / "files/scripts/pod_policy.py"] = (ROOT / "operator/airspark_operator/policy.py").read_text()
     files[ROOT / "docs/values-contract.md"] = contract_page(
         _tests("contract"), refused_keys(airflow) | ignored_keys(airflow), note=OWN_KEYS
     )

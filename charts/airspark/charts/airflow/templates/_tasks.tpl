@@ -8,6 +8,7 @@ Task pods.
   airflow.podTemplates          pod templates by file name                                 config
   airflow.ownPodTemplate        the text of `podTemplate` with the labels of task pods     podTemplates
   airflow.podTemplatesVolume    volume with all pod templates                              scheduler
+  airflow.podPolicy             what task pods may have beyond their templates, as JSON    scheduler
 */}}
 
 {{- define "airflow.taskValues" -}}
@@ -76,6 +77,26 @@ pod_template_file.yaml: |
 {{- $values := include "airflow.taskValues" (dict "root" .root "name" .name) | fromJson -}}
 {{- $spec := include "airflow.pod" (dict "root" .root "spec" (toYaml $pod.spec) "path" "workers" "values" $values "pod" "every task pod") | fromYaml -}}
 {{- toYaml (set $pod "spec" $spec) -}}
+{{- end -}}
+
+{{- /* The platform's own names: those that values bring, and those that begin with the release's. */}}
+{{- define "airflow.podPolicy" -}}
+{{- $release := .Release.Name -}}
+{{- $secrets := list (printf "%s-*" (include "airflow.fullname" .)) (printf "%s-*" $release) "sh.helm.release.*" -}}
+{{- range include "airflow.bootstrap.secrets" . | fromJsonArray }}{{ $secrets = append $secrets .name }}{{ end }}
+{{- range include "airflow.bootstrap.references" . | fromJson }}{{ $secrets = append $secrets (fromJson .).valueFrom.secretKeyRef.name }}{{ end }}
+{{- range list .Values.dags.gitSync.credentialsSecret .Values.dags.gitSync.sshKeySecret .Values.auth.oidc.clientSecretName }}
+{{- with . }}{{ $secrets = append $secrets (tpl . $) }}{{ end }}
+{{- end }}
+{{- $accounts := list (include "airflow.launcherAccount" .) (printf "%s-spark" $release) (printf "%s-spark-*" $release) -}}
+{{- range $component := list "apiServer" "bootstrap" "cleanup" "dagProcessor" "databaseCleanup" "scheduler" "triggerer" }}
+{{- $name := kebabcase $component }}
+{{- $accounts = append $accounts (include "airflow.serviceAccountName" (dict "root" $ "component" $name "values" (get $.Values $component))) }}
+{{- end }}
+{{- dict "allowed" .Values.workers.kubernetes.allowed "platform" (dict
+  "secrets" (uniq $secrets)
+  "serviceAccounts" (uniq $accounts)
+  "claims" (list (printf "data-%s-postgresql-*" (include "airflow.fullname" .)) (printf "recovery-%s-spark-master-*" $release) (printf "logs-%s-*" (include "airflow.fullname" .)) (include "airflow.claimName.backup" .))) | toJson -}}
 {{- end -}}
 
 {{- define "airflow.podTemplatesVolume" -}}

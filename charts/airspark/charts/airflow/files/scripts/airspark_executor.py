@@ -1,20 +1,29 @@
-"""The KubernetesExecutor, telling in a task's own log why its pod did not start or was lost.
+"""The KubernetesExecutor, which holds task pods to a policy and says in a task's own log why its pod did not start or was lost.
 
 Airflow leaves that in the scheduler's log, and an empty log to the task. The scheduler alone runs this class, under the
 name of the one it extends; a reason that cannot be written is never a reason to stop.
 
 A pod that the Kubernetes API server cannot take for the moment, because it restarts for example, is asked for again.
 Airflow fails the task at once there, with `kubernetes_executor.task_publish_max_retries` at its default of 0.
+
+A DAG's author changes the pod of a task by `pod_override` and chooses its template, a file of any path. What the pod would have
+beyond the templates of the chart is looked at by pod_policy.py: the platform's own Secrets, accounts, claims and labels, and the
+node's, are not a task's to take.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pod_policy
+import yaml
+from airflow.providers.cncf.kubernetes.exceptions import PodMutationHookException
 from airflow.providers.cncf.kubernetes.executors import kubernetes_executor
 from airflow.utils.state import TaskInstanceState
 
@@ -27,6 +36,10 @@ PAUSE = timedelta(seconds=5)
 AWAY = {429, 500, 502, 503, 504}
 # Waiting states of every start, which say nothing.
 ORDINARY = {"ContainerCreating", "PodInitializing", ""}
+# The table of pod_policy as JSON, from the chart, and the key of the values that holds its lists.
+POLICY, ALLOWED = "AIRSPARK_POD_POLICY", "workers.kubernetes.allowed"
+# Labels by which the platform's Services and network policies know its pods: a task's are those of its template.
+PLATFORM_LABELS = ("tier", "component", "release")
 # The container of the task itself, as the executor names it.
 TASK = "base"
 # Signals as exit codes: 128 and the signal's number.
@@ -113,6 +126,38 @@ def refusal(error: Exception) -> str:
         return str(body or error)
 
 
+class PodRefused(PodMutationHookException):  # type: ignore[misc]  # Airflow brings no types
+    """A task pod has what the policy does not allow. Airflow fails the task for an error of this kind, and tries no more."""
+
+
+def refused(pod: dict[str, Any], templates: Iterable[dict[str, Any]], table: pod_policy.Table, namespace: str) -> str:
+    """Return in one sentence why a task may not have a pod, or an empty text.
+
+    Args:
+        pod: the pod as the Kubernetes API would get it (names in camel case).
+        templates: the pods of the chart's templates; what one of them has, every task may have.
+        table: what is allowed beside that.
+        namespace: where task pods run; empty if they may run anywhere.
+    """
+    known = list(templates)
+    usual = {refusal.why for template in known for refusal in pod_policy.refusals(template, table)}
+    found = next((refusal for refusal in pod_policy.refusals(pod, table, ALLOWED) if refusal.why not in usual), None)
+    if found:
+        return str(found)
+    metadata = pod.get("metadata") or {}
+    if namespace and metadata.get("namespace") not in (None, "", namespace):
+        return f"metadata.namespace: task pods run in {namespace}; remove it"
+    labels = [_platform_labels(one) for one in (pod, *known)]
+    if known and labels[0] not in labels[1:]:
+        return f"metadata.labels: {', '.join(PLATFORM_LABELS)} are how the platform knows its pods; give yours other names"
+    return ""
+
+
+def _platform_labels(pod: dict[str, Any]) -> list[Any]:
+    labels = (pod.get("metadata") or {}).get("labels") or {}
+    return [labels.get(name) for name in PLATFORM_LABELS]
+
+
 def away(error: Exception) -> bool:
     """Return whether the same pod may be accepted in a moment: no connection, or a status that says so.
 
@@ -164,6 +209,38 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
         self._away_since: dict[Any, datetime] = {}
         self._next_look = 0.0
 
+    def start(self) -> None:
+        """Start as Airflow does, and look at each pod before it is built."""
+        super().start()
+        self._table = pod_policy.from_object(json.loads(os.environ.get(POLICY, "{}")))
+        folder = Path(self.kube_config.pod_template_file).parent
+        self._templates = [dict(yaml.safe_load(file.read_text())) for file in sorted(folder.glob("*.yaml"))]
+        build = self.kube_scheduler._build_pod_request
+
+        def build_allowed(task: Any) -> Any:
+            self._check(task)
+            return build(task)
+
+        self.kube_scheduler._build_pod_request = build_allowed
+
+    def _check(self, task: Any) -> None:
+        """Look at what a task asks for, before the installer's own pod_mutation_hook changes it.
+
+        Raises:
+            PodRefused: if the policy does not allow it.
+        """
+        from airflow.providers.cncf.kubernetes.executors.kubernetes_executor_utils import get_base_pod_from_template
+        from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
+
+        if not task.kube_executor_config and not task.pod_template_file:
+            return
+        base = get_base_pod_from_template(task.pod_template_file, self.kube_config)
+        pod = PodGenerator.reconcile_pods(base, task.kube_executor_config) if task.kube_executor_config else base
+        namespace = "" if self.kube_config.multi_namespace_mode else self.kube_config.kube_namespace
+        why = refused(self._plain(pod), self._templates, self._table, namespace)
+        if why:
+            raise PodRefused(why)
+
     def _say(self, key: Any, text: str) -> None:
         """Write a reason once into the log of a task."""
         if not text or self._said.get(key) == text:
@@ -210,6 +287,9 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
             self.create_pods_after = now + PAUSE
             return True
         self._away_since.pop(task.key, None)
+        if isinstance(e, PodRefused):
+            self._say(task.key, f"The pod that this task asks for is not allowed: {e}")
+            return bool(super()._handle_pod_publish_error(task, e))
         self._say(task.key, f"The Kubernetes API refused the pod of this task: {refusal(e)}")
         return super()._handle_pod_publish_error(task, e)
 
