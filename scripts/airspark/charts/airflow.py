@@ -76,6 +76,7 @@ class Rbac(Values):
 
     create: bool
     createSCCRoleBinding: bool
+    createAdmissionPolicies: bool
 
 
 class Ports(Values):

@@ -139,12 +139,18 @@ class Allowed(Values):
     hosts: list[str]
 
 
+class DriverRbac(Create):
+    """What drivers may do."""
+
+    createAdmissionPolicies: bool
+
+
 class Spark(Values):
     """Applications."""
 
     jobNamespaces: list[str]
     serviceAccount: OperatorAccount
-    rbac: Create
+    rbac: DriverRbac
     allowed: Allowed
     defaults: ApplicationDefaults
 

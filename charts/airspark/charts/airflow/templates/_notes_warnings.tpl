@@ -54,6 +54,9 @@ pgbouncer.metricsExporterSidecar is set, and no exporter runs, because the chart
 {{- else if $simple }}
 {{- $said = append $said "ANYBODY WHO REACHES THE API SERVER IS AN ADMINISTRATOR (auth.manager: simple), and may run any code in task pods. For development only: set `fab` or `oidc`." }}
 {{- end }}
+{{- if and (not .Values.rbac.createAdmissionPolicies) (or .Values.allowPodLaunching .Values.allowJobLaunching) }}
+{{- $said = append $said "A task with the template `launcher` may make any pod, also one that reads the platform's Secrets, and reach into those of the platform: set `rbac.createAdmissionPolicies`, which needs rights of the whole cluster." }}
+{{- end }}
 {{- $zone := include "airflow.timeZone" . | default "UTC" }}
 {{- $naive := include "airflow.setting.value" (dict "root" . "section" "core" "key" "default_timezone" "default" $zone) }}
 {{- if ne (lower $naive) (lower $zone) }}

@@ -3,6 +3,7 @@ Task pods.
 
   airflow.taskValues            values of a task pod, named templates included, as JSON    (dict root, name)
   airflow.launcherAccount       account of tasks that launch pods                          task pods, RBAC
+  airflow.launchingAccounts     accounts that launch pods, as JSON                         launcher
   airflow.taskBasics            command, security context, resources of a task's container (dict root, values)
   airflow.taskSecrets           secrets that task pods get; none unless they write logs to a search index
   airflow.podTemplates          pod templates by file name                                 config
@@ -15,6 +16,15 @@ Task pods.
 {{- $workers := .root.Values.workers -}}
 {{- $named := get $workers.kubernetes.podTemplates (default "" .name) | default dict -}}
 {{- include "airflow.layers" (list (omit $workers "kubernetes") (omit $workers.kubernetes "podTemplates" "launcher") $named) -}}
+{{- end -}}
+
+{{- /* A deferred task is resumed by the triggerer, which must see the same pods. */}}
+{{- define "airflow.launchingAccounts" -}}
+{{- $accounts := list (include "airflow.launcherAccount" .) }}
+{{- if and .Values.triggerer.enabled .Values.triggerer.serviceAccount.automountServiceAccountToken }}
+{{- $accounts = append $accounts (include "airflow.serviceAccountName" (dict "root" . "component" "triggerer" "values" .Values.triggerer)) }}
+{{- end }}
+{{- toJson $accounts -}}
 {{- end -}}
 
 {{- define "airflow.launcherAccount" -}}
@@ -88,7 +98,7 @@ pod_template_file.yaml: |
 {{- range list .Values.dags.gitSync.credentialsSecret .Values.dags.gitSync.sshKeySecret .Values.auth.oidc.clientSecretName }}
 {{- with . }}{{ $secrets = append $secrets (tpl . $) }}{{ end }}
 {{- end }}
-{{- $accounts := list (include "airflow.launcherAccount" .) (printf "%s-spark" $release) (printf "%s-spark-*" $release) -}}
+{{- $accounts := list (include "airflow.launcherAccount" .) (printf "%s-spark" $release) (printf "%s-spark-bootstrap" $release) (printf "%s-spark-operator" $release) -}}
 {{- range $component := list "apiServer" "bootstrap" "cleanup" "dagProcessor" "databaseCleanup" "scheduler" "triggerer" }}
 {{- $name := kebabcase $component }}
 {{- $accounts = append $accounts (include "airflow.serviceAccountName" (dict "root" $ "component" $name "values" (get $.Values $component))) }}

@@ -24,6 +24,9 @@ Run a SparkApplication and follow it:
 {{- if not .Values.networkPolicies.enabled }}
 {{- $said = append $said "Every pod of the cluster may reach drivers and executors: set `networkPolicies.enabled` of the chart spark-operator." }}
 {{- end }}
+{{- if not .Values.spark.rbac.createAdmissionPolicies }}
+{{- $said = append $said "Code in a driver may make any pod in its namespace, also one that reads the platform's Secrets: set `spark.rbac.createAdmissionPolicies` of the chart spark-operator, which needs rights of the whole cluster, or run applications in other namespaces." }}
+{{- end }}
 {{- if .Values.controller.uiIngress.enable }}
 {{- $said = append $said "The user interfaces of applications ask for no password: put something that does before them, by the class in `controller.uiIngress.ingressClassName`." }}
 {{- end }}
