@@ -18,6 +18,9 @@ TEMPLATE_FILE = "pod-spec-template.yml"
 DRIVER_PORT, BLOCK_MANAGER_PORT, UI_PORT = 7078, 7079, 4040
 MASTER = "https://kubernetes.default.svc"
 PULL_SECRETS = "spark.kubernetes.container.image.pullSecrets"
+PULL_POLICY = "spark.kubernetes.container.image.pullPolicy"
+#: Images that are loaded into nodes: nobody owns this name in a public registry, so whoever takes it would run every job.
+LOADED = "airspark/"
 #: What Spark's submission client mounts into the driver, and by another property into executors (HadoopConfDriverFeatureStep).
 HADOOP_CONFIG_MAP = "spark.kubernetes.hadoop.configMapName"
 #: Where Ivy keeps packages: home directories of images are often read-only for user 185.
@@ -110,7 +113,7 @@ def _program(app: Object, given: Mapping[str, str]) -> dict[str, str]:
     if wanted.get("memoryOverheadFactor"):
         found["spark.kubernetes.memoryOverheadFactor"] = wanted["memoryOverheadFactor"]
     if wanted.get("imagePullPolicy"):
-        found["spark.kubernetes.container.image.pullPolicy"] = wanted["imagePullPolicy"]
+        found[PULL_POLICY] = wanted["imagePullPolicy"]
     if wanted.get("imagePullSecrets"):
         found[PULL_SECRETS] = ",".join(dict.fromkeys([*items(given.get(PULL_SECRETS)), *wanted["imagePullSecrets"]]))
     return found
@@ -197,11 +200,22 @@ def _decided(app: Object, submission: Submission, conf: Mapping[str, str], defau
         "spark.driver.blockManager.port": str(block_manager_port(conf)),
     }
     port(conf, "spark.blockManager.port", BLOCK_MANAGER_PORT, any_port=True)
+    found[PULL_POLICY] = pull_policy(conf.get("spark.kubernetes.executor.container.image", ""), conf.get(PULL_POLICY))
     if accounts.executor(app, defaults):
         found[accounts.PROPERTIES[kinds.EXECUTOR]] = accounts.executor(app, defaults)
     if conf.get(HADOOP_CONFIG_MAP) and not app["spec"].get("hadoopConfigMap"):
         found["spark.kubernetes.executor.hadoopConfigMapName"] = conf[HADOOP_CONFIG_MAP]
     return found | placeholders.of_executors(app)
+
+
+def pull_policy(image: str, said: str | None) -> str:
+    """Return when the kubelet pulls an image.
+
+    Args:
+        image: its reference.
+        said: what the spec says; nothing is IfNotPresent.
+    """
+    return "Never" if image.startswith(LOADED) else said or "IfNotPresent"
 
 
 def port(conf: Mapping[str, str], key: str, otherwise: int, any_port: bool = False) -> int:

@@ -87,7 +87,8 @@ def _container(app: Object, container: Object, submission: Submission, conf: Map
     if not image:
         raise spec.Invalid("spec.image is not set and the controller has no default image; set spec.image to an image with Spark")
     container["image"] = image
-    container["imagePullPolicy"] = conf.get("spark.kubernetes.container.image.pullPolicy", "IfNotPresent")
+    said = app["spec"].get("imagePullPolicy") or (app["spec"].get("sparkConf") or {}).get(properties.PULL_POLICY)
+    container["imagePullPolicy"] = properties.pull_policy(image, said)
     container["args"] = arguments(app)
     container["ports"] = [*_ports(conf), *(container.get("ports") or [])]
     container["resources"] = resources(app, container.get("resources") or {}, conf)

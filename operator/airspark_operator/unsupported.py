@@ -11,6 +11,8 @@ from airspark_operator.settings import Defaults
 REASONS = {
     "mode: client": "The driver always runs in its own pod, as with `cluster`",
     'pythonVersion: "2"': "No supported Spark runs on Python 2; the image's Python 3 is used",
+    "imagePullPolicy: Always, with an image airspark/…": "The image is loaded into the nodes: its name has no registry, and"
+    " nobody owns it in a public one",
     "executor.ports": "Spark replaces the ports of its own container in executor pods; they are open without being declared",
     "executor.memoryLimit": "Spark sets the memory limit of executors to their request; raise `executor.memoryOverhead` instead",
     "executor.lifecycle and the template's, with spark.decommission.enabled": "Spark puts its own hook there, which hands"
@@ -48,6 +50,7 @@ def ignored(wanted: Object, defaults: Defaults) -> list[str]:
     """
     found = ["mode"] if wanted.get("mode") == "client" else []
     found += ["pythonVersion"] if wanted.get("pythonVersion") == "2" else []
+    found += ["imagePullPolicy"] if wanted.get("imagePullPolicy") == "Always" and _loaded(wanted, defaults) else []
     executor = wanted.get("executor") or {}
     found += [f"executor.{field}" for field in ("ports", "memoryLimit") if executor.get(field)]
     found += [field for field in ("failureRetries", "retryInterval") if wanted.get(field) is not None]
@@ -62,6 +65,12 @@ def ignored(wanted: Object, defaults: Defaults) -> list[str]:
     said = wanted.get("sparkConf") or {}
     overruled = (*_beside_fields(wanted, said), *beside.ignored({"spec": wanted}, said))
     return found + [f"sparkConf.{key}" for key in (*conf.ignored(said), *overruled)]
+
+
+def _loaded(wanted: Object, defaults: Defaults) -> bool:
+    """Whether driver or executors have an image that is never pulled."""
+    roles = [wanted.get(role) or {} for role in (kinds.DRIVER, kinds.EXECUTOR)]
+    return any((role.get("image") or wanted.get("image") or defaults.image).startswith(conf.LOADED) for role in roles)
 
 
 def _monitoring(about: Object) -> list[str]:

@@ -411,3 +411,20 @@ def should_let_sparks_variables_volumes_and_labels_win_over_the_charts() -> None
         worker = find(objects, "StatefulSet", "airspark-spark-worker")["spec"]["template"]["spec"]
         at = {mount["mountPath"]: mount["name"] for mount in worker["containers"][0]["volumeMounts"]}
         assert {"name": at["/opt/airflow/data"], "persistentVolumeClaim": {"claimName": "my-data"}} in worker["volumes"]
+
+
+@pytest.mark.parametrize("chart", ["airspark", "airflow", "spark", "spark-operator"])
+def should_never_pull_an_image_whose_name_has_no_registry_and_no_owner(chart: str) -> None:
+    """Whoever takes the name airspark in a public registry would be given every Secret."""
+    rendered = text(None, chart=chart)
+    ours = [line.strip() for line in rendered.splitlines() if line.strip().startswith("image: airspark/")]
+    assert ours and "imagePullPolicy: IfNotPresent" not in rendered and rendered.count("imagePullPolicy: Never") >= len(ours)
+
+
+def should_refuse_to_pull_such_an_image_always_and_pull_one_of_a_registry_as_the_values_say() -> None:
+    with pytest.raises(
+        RenderError, match="airspark/spark:[^ ]+ is loaded into the nodes and never pulled, because its name has no"
+    ):
+        text({"image": {"pullPolicy": "Always"}}, chart="spark")
+    mine = text({"image": {"repository": "registry.example/airspark/spark", "pullPolicy": "Always"}}, chart="spark")
+    assert "imagePullPolicy: Always" in mine

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from builders import DEFAULTS, app, properties, read
+from builders import DEFAULTS, app, container, objects, one, properties, read
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -144,3 +144,21 @@ def should_put_the_cluster_domain_behind_the_drivers_host_if_there_is_one() -> N
 def should_refuse_what_is_no_port_and_name_the_property(key: str, text: str) -> None:
     with pytest.raises(Invalid, match=f"{key} is '{text}'; it must be a port from 1024 to 65535"):
         properties(app(sparkConf={key: text}))
+
+
+@pytest.mark.parametrize(
+    ("spec", "driver", "executor"),
+    [
+        ({"image": "airspark/spark:0.1.0"}, "Never", "Never"),
+        ({"image": "airspark/spark:0.1.0", "imagePullPolicy": "Always"}, "Never", "Never"),
+        ({"image": "example.org/airspark/spark:1", "imagePullPolicy": "Always"}, "Always", "Always"),
+        ({"image": "example.org/a:1", "executor": {"image": "airspark/spark:0.1.0"}}, "IfNotPresent", "Never"),
+        ({"image": "docker.io/airspark/spark:1"}, "IfNotPresent", "IfNotPresent"),
+    ],
+)
+def should_never_pull_an_image_whose_name_has_no_registry_and_no_owner(spec: dict[str, Any], driver: str, executor: str) -> None:
+    """Whoever takes the name airspark in a public registry would run every job."""
+    application = app(**spec)
+    assert container(objects(application)[-1])["imagePullPolicy"] == driver
+    made = one(application, "ConfigMap")
+    assert f"spark.kubernetes.container.image.pullPolicy={executor}" in made["data"]["spark.properties"]

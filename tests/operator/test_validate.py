@@ -69,6 +69,8 @@ def should_keep_the_names_of_the_controllers_own_volumes() -> None:
         ({"mode": "client"}, ["mode"]),
         ({"pythonVersion": "2"}, ["pythonVersion"]),
         ({"failureRetries": 1, "retryInterval": 5}, ["failureRetries", "retryInterval"]),
+        ({"imagePullPolicy": "Always", "image": "example.org/spark:1"}, []),
+        ({"imagePullPolicy": "Always", "executor": {"image": "airspark/spark:0.1.0"}}, ["imagePullPolicy"]),
         ({"executor": {"ports": [{"name": "a", "containerPort": 1, "protocol": "TCP"}]}}, ["executor.ports"]),
         ({"driver": {"ports": [{"name": "a", "containerPort": 1, "protocol": "TCP"}]}}, []),
         ({"executor": {"memoryLimit": "2g"}}, ["executor.memoryLimit"]),

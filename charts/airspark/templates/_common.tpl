@@ -7,7 +7,7 @@ What every chart needs. Each chart holds the same copy of this file, and a test 
   common.yaml        the same, as YAML; a value that is a text is YAML already                    (list value, root)
   common.map         a map of texts, such as labels: keys and values rendered, as YAML            (list map, root)
   common.merge       a list in which each key stands once, as JSON                                (dict items, by)
-  common.container   merges the lists of a container, which it changes                            (container)
+  common.container   merges the lists of a container, which it changes; images without a registry are not pulled (container)
   common.volumes     names the chart's own volumes of a pod, which it changes                     (pod)
   common.pod         the spec of a pod, merged, as YAML                                           (text of the spec)
   common.defaults    refuses empty keys whose default is a map, fills in {} and [] where that is the default    (root)
@@ -111,6 +111,11 @@ What every chart needs. Each chart holds the same copy of this file, and a test 
 {{- with get $container (first $merge) }}
 {{- $_ := set $container (first $merge) (include "common.merge" (dict "items" . "by" (rest $merge)) | fromJsonArray) }}
 {{- end }}
+{{- end }}
+{{- /* Nobody owns this name in a public registry: whoever takes it would be given every Secret. A registry's name before it is pulled. */}}
+{{- if hasPrefix "airspark/" (toString $container.image) }}
+{{- if eq (toString $container.imagePullPolicy) "Always" }}{{ fail (printf "\n\nThe image %s is loaded into the nodes and never pulled, because its name has no registry; write yours before it, or remove `pullPolicy: Always`\n" $container.image) }}{{ end }}
+{{- $_ := set $container "imagePullPolicy" "Never" }}
 {{- end }}
 {{- range $variable := $container.env }}
 {{- if hasKey $variable "value" }}{{ $_ := set $variable "value" (include "common.text" $variable.value) }}{{ end }}
