@@ -218,8 +218,14 @@ CHECKS = [
         {"dags.gitSync.enabled": False},
     ),
     Check(
+        "gitSync-key-without-known-hosts",
+        {**GIT, "dags.gitSync.sshKeySecret": "b"},
+        "dags.gitSync.knownHosts: it is empty, so whoever answers in place of the repository's host could bring DAGs",
+        {"dags.gitSync.knownHosts": "git.example.org ssh-ed25519 AAAA"},
+    ),
+    Check(
         "gitSync-password-and-key",
-        {**GIT, "dags.gitSync.credentialsSecret": "a", "dags.gitSync.sshKeySecret": "b"},
+        {**GIT, "dags.gitSync.credentialsSecret": "a", "dags.gitSync.sshKeySecret": "b", "dags.gitSync.knownHosts": "h x y"},
         "dags.gitSync.credentialsSecret: a repository is opened by a password or by a key, not by both",
         {"dags.gitSync.sshKeySecret": ""},
     ),

@@ -357,3 +357,10 @@ def test_should_leave_nothing_to_the_user_of_a_file_that_brings_its_secrets_as_s
 )
 def test_should_tell_a_password_in_json_from_a_name_that_says_how_one_is_used(text: str, found: bool) -> None:
     assert looks.holds_one(text) is found
+
+
+def test_should_leave_the_known_hosts_of_a_repository_to_the_user_if_a_key_opens_it() -> None:
+    git = {"enabled": True, "repo": "git@git.example.org:a/b.git", "sshKeySecret": "mine"}
+    assert said(imported({"dags": {"gitSync": git}}))["dags.gitSync.knownHosts"] == OPEN
+    assert OPEN not in said(imported({"dags": {"gitSync": {**git, "knownHosts": "git.example.org ssh-ed25519 AAAA"}}})).values()
+    assert OPEN not in said(imported({"dags": {"gitSync": {**git, "enabled": False}}})).values()

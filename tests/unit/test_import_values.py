@@ -30,7 +30,12 @@ OFFICIAL = {
     "executor": "KubernetesExecutor",
     "fernetKey": PASSWORD,
     "dags": {
-        "gitSync": {"enabled": True, "repo": "git@git.example.org:a/b.git", "sshKey": f"-----BEGIN\n{PASSWORD}\n-----END\n"}
+        "gitSync": {
+            "enabled": True,
+            "repo": "git@git.example.org:a/b.git",
+            "sshKey": f"-----BEGIN\n{PASSWORD}\n-----END\n",
+            "knownHosts": "git.example.org ssh-ed25519 AAAA",
+        }
     },
     "scheduler": {"replicas": 2},
     "redis": {"password": PASSWORD},

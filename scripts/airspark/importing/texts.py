@@ -235,6 +235,15 @@ def repository(work: Work) -> None:
     work.made.add(path)
 
 
+def hosts(work: Work) -> None:
+    """Say that the host of a repository must be known, which the official chart does not ask for."""
+    path = "dags.gitSync.knownHosts"
+    if work.get("dags.gitSync.enabled") and work.get("dags.gitSync.sshKeySecret") and not work.get(path):
+        note = "write the lines that `ssh-keyscan` prints for the repository's host; without them any server could bring DAGs"
+        work.made.add(path)
+        work.say(path, OPEN, note)
+
+
 def remaining(work: Work) -> None:
     """Name what looks like a password or a key and is still in the values."""
     known = umbrella()["properties"]["airflow"]["properties"]

@@ -41,6 +41,7 @@ def translate(values: Values, name: str = "the file") -> Imported:
     options.options(work)
     references.local_settings(work)
     texts.keys(work)
+    texts.hosts(work)
     texts.brokers(work)
     variables.purge(work)
     parts(work)

@@ -75,7 +75,7 @@ The bootstrap Job.
 {{- end }}
 {{- with $git.sshKeySecret }}
 {{- $key := dict "valueFrom" (dict "secretKeyRef" (dict "name" . "key" "gitSshKey")) }}
-{{- $extra := dict "private_key" $key "strict_host_key_checking" (empty $git.knownHosts | ternary "no" "yes") }}
+{{- $extra := dict "private_key" $key "strict_host_key_checking" "yes" }}
 {{- with include "airflow.knownHosts" $ }}{{ $_ := set $extra "known_hosts_file" . }}{{ end }}
 {{- $_ := set $connection "extra" $extra }}
 {{- end }}
