@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -182,3 +183,17 @@ def should_open_and_shut_what_a_key_says(case: Object) -> None:
     before, after = reached(NARROW), reached(merged(NARROW, {"airflow": case["values"]}))
     found = {f"+ {path}" for path in after - before} | {f"- {path}" for path in before - after}
     assert {path for path in found if case.get("about", "") in path} == set(case["changes"])
+
+
+@pytest.mark.parametrize("job", ["worker", "spark-worker", "spark-connect", "spark-application"])
+def should_keep_the_metadata_addresses_of_a_cloud_from_jobs_and_let_them_work_on_data(job: str) -> None:
+    objects = render({"global": {"spark": {"connect": {"enabled": True}}}, "spark": {"connect": {"enabled": True}}})
+    source, rules = endpoints(objects, NAMESPACE)[job], policies(objects)
+
+    def reaches(address: str) -> bool:
+        return allowed(rules, source, dataclasses.replace(OUTSIDE, address=address), 80)
+
+    assert not [
+        address for address in ("169.254.169.254", "169.254.170.23", "fd00:ec2::254", "fe80::a9fe:a9fe") if reaches(address)
+    ]
+    assert reaches("203.0.113.7") and reaches("10.9.8.7") and reaches("2001:db8::7") and allowed(rules, source, NEIGHBOUR, 80)
