@@ -18,6 +18,8 @@ TEMPLATE_FILE = "pod-spec-template.yml"
 DRIVER_PORT, BLOCK_MANAGER_PORT, UI_PORT = 7078, 7079, 4040
 MASTER = "https://kubernetes.default.svc"
 PULL_SECRETS = "spark.kubernetes.container.image.pullSecrets"
+#: Properties about encryption of what is sent, which needs spark.authenticate.
+CRYPTO = "spark.network.crypto."
 PULL_POLICY = "spark.kubernetes.container.image.pullPolicy"
 #: Images that are loaded into nodes: nobody owns this name in a public registry, so whoever takes it would run every job.
 LOADED = "airspark/"
@@ -98,7 +100,20 @@ def _given(app: Object, defaults: Defaults) -> dict[str, str]:
     """Return what is given as properties, those of Hadoop among it."""
     wanted = app["spec"]
     hadoop = {f"spark.hadoop.{key}": value for key, value in (wanted.get("hadoopConf") or {}).items()}
-    return defaults.spark_conf | (wanted.get("sparkConf") or {}) | hadoop
+    said = wanted.get("sparkConf") or {}
+    left = _without_encryption(wanted, said)
+    ours = {key: value for key, value in defaults.spark_conf.items() if not key.startswith(left)}
+    return ours | said | hadoop
+
+
+def _without_encryption(wanted: Object, said: Mapping[str, str]) -> tuple[str, ...]:
+    """Return how defaults begin that an application cannot have.
+
+    Spark does not start if it is to encrypt without authentication, and knows AES-GCM since 4.0 (SPARK-47172).
+    """
+    if said.get("spark.authenticate", "").strip().lower() == "false":
+        return (CRYPTO,)
+    return (f"{CRYPTO}cipher",) if str(wanted.get("sparkVersion", "")).startswith(("2.", "3.")) else ()
 
 
 def _program(app: Object, given: Mapping[str, str]) -> dict[str, str]:

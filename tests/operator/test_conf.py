@@ -162,3 +162,21 @@ def should_never_pull_an_image_whose_name_has_no_registry_and_no_owner(spec: dic
     assert container(objects(application)[-1])["imagePullPolicy"] == driver
     made = one(application, "ConfigMap")
     assert f"spark.kubernetes.container.image.pullPolicy={executor}" in made["data"]["spark.properties"]
+
+
+def should_leave_out_encryption_of_the_defaults_where_the_application_switches_authentication_off() -> None:
+    """Spark refuses to start with one and not the other."""
+    ours = {"spark.authenticate": "true", "spark.network.crypto.enabled": "true", "spark.io.encryption.enabled": "true"}
+    defaults = dataclasses.replace(DEFAULTS, spark_conf=ours)
+    found = read(one(app(sparkConf={"spark.authenticate": "false"}), "ConfigMap", defaults=defaults)["data"]["spark.properties"])
+    assert found["spark.authenticate"] == "false" and "spark.network.crypto.enabled" not in found
+    kept = read(one(app(), "ConfigMap", defaults=defaults)["data"]["spark.properties"])
+    assert ours.items() <= kept.items()
+
+
+@pytest.mark.parametrize(("version", "known"), [("4.2.1", True), ("3.5.1", False)])
+def should_leave_out_a_cipher_that_an_older_spark_does_not_know(version: str, known: bool) -> None:
+    ours = {"spark.network.crypto.enabled": "true", "spark.network.crypto.cipher": "AES/GCM/NoPadding"}
+    defaults = dataclasses.replace(DEFAULTS, spark_conf=ours)
+    found = read(one(app(sparkVersion=version), "ConfigMap", defaults=defaults)["data"]["spark.properties"])
+    assert found["spark.network.crypto.enabled"] == "true" and ("spark.network.crypto.cipher" in found) is known

@@ -119,10 +119,18 @@ class Controller(Scheduling):
     podDisruptionBudget: Budget
 
 
+class ApplicationSecurity(Values):
+    """What Spark does among the processes of an application, each with a secret of its own."""
+
+    authentication: bool = Field(description="spark.authenticate")
+    encryption: bool = Field(description="spark.network.crypto.enabled with AES-GCM, and spark.io.encryption.enabled")
+
+
 class ApplicationDefaults(Values):
     """What applications get where they are silent."""
 
     image: str
+    security: ApplicationSecurity
     sparkConf: dict[str, Scalar]
     podSecurityContext: KubernetesObject
     containerSecurityContext: KubernetesObject

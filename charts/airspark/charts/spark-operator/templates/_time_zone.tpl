@@ -20,10 +20,20 @@ global.timeZone: {{ $zone | quote }} is not a time zone; write a name of the IAN
 {{- end }}
 {{- end -}}
 
+{{- /* Spark makes a secret for each application that runs on Kubernetes, and hands it to its executors. */}}
 {{- define "sparkOperator.sparkConf" -}}
 {{- $conf := dict -}}
+{{- $security := .Values.spark.defaults.security -}}
+{{- if $security.authentication }}{{ $_ := set $conf "spark.authenticate" "true" }}{{ end -}}
+{{- if and $security.authentication $security.encryption -}}
+{{- $conf = merge $conf (dict
+      "spark.network.crypto.enabled" "true"
+      "spark.network.crypto.cipher" "AES/GCM/NoPadding"
+      "spark.network.crypto.saslFallback" "false"
+      "spark.io.encryption.enabled" "true") -}}
+{{- end -}}
 {{- with include "sparkOperator.timeZone" . -}}
-{{- $conf = dict "spark.sql.session.timeZone" . "spark.kubernetes.driverEnv.AIRSPARK_TIME_ZONE" . "spark.executorEnv.AIRSPARK_TIME_ZONE" . -}}
+{{- $conf = merge $conf (dict "spark.sql.session.timeZone" . "spark.kubernetes.driverEnv.AIRSPARK_TIME_ZONE" . "spark.executorEnv.AIRSPARK_TIME_ZONE" .) -}}
 {{- end -}}
 {{- toJson (mergeOverwrite $conf .Values.spark.defaults.sparkConf) -}}
 {{- end -}}
