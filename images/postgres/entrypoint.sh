@@ -5,6 +5,7 @@
 #   POSTGRES_DB            database                                          (default: POSTGRES_USER)
 #   POSTGRES_PASSWORD      its password, or POSTGRES_PASSWORD_FILE: a file that holds it
 #   PGDATA                 data folder                                       (default /var/lib/postgresql/data/pgdata)
+#   POSTGRES_TLS           folder with tls.crt and tls.key; without it the server speaks no TLS
 #
 # Arguments that start with - go to the server (-c max_connections=200); anything else runs instead of it.
 set -euo pipefail
@@ -86,4 +87,13 @@ run_sql "$PGDATA" <<EOF
 ALTER ROLE $(identifier "$user") PASSWORD $(literal "$password")
 EOF
 
-exec postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories="$PGHOST" -c jit=off "$@"
+tls=()
+if [[ -n ${POSTGRES_TLS:-} ]]; then
+  [[ -r $POSTGRES_TLS/tls.crt && -r $POSTGRES_TLS/tls.key ]] || fail "POSTGRES_TLS names $POSTGRES_TLS, which has no tls.crt and tls.key"
+  # The server refuses a key that its group may read, and a Secret's files belong to root.
+  install -d -m 0700 "$PGHOST/tls"
+  install -m 0600 "$POSTGRES_TLS/tls.crt" "$POSTGRES_TLS/tls.key" "$PGHOST/tls/"
+  tls=(-c ssl=on -c "ssl_cert_file=$PGHOST/tls/tls.crt" -c "ssl_key_file=$PGHOST/tls/tls.key")
+fi
+
+exec postgres -D "$PGDATA" "${tls[@]}" -c listen_addresses='*' -c unix_socket_directories="$PGHOST" -c jit=off "$@"

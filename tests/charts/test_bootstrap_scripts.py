@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import importlib
 import json
+import socket
+import ssl
 import sys
+import threading
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -118,7 +123,8 @@ def should_make_keys_that_their_users_accept(script: ModuleType, store: Store) -
         script.ensure(store, spec)
     password = store.data("airspark-postgresql")["password"]
     assert store.data("airspark-metadata")["connection"] == (
-        f"postgresql://airflow:{password}@airspark-postgresql.airspark.svc:5432/airflow?sslmode=disable"
+        f"postgresql://airflow:{password}@airspark-postgresql.airspark.svc:5432/airflow"
+        "?sslmode=verify-full&sslrootcert=/etc/airspark/database/ca.crt"
     )
     assert len(base64.urlsafe_b64decode(store.data("airspark-fernet-key")["fernet-key"])) == 32
     assert len(store.data("airspark-jwt-secret")["jwt-secret"]) >= 43
@@ -382,3 +388,82 @@ def should_remove_older_bootstraps_and_go_on_if_that_is_refused(
     api = Jobs({"old": 1, "new": 3, "mine": 2}, refuses)
     assert script.remove_older(api, "space", "airspark", "mine") == said
     assert list(api.jobs) == left
+
+
+TLS: Object = {
+    "name": "tls",
+    "brought": False,
+    "keys": {
+        "ca.crt": {"kind": "template", "text": "{c}", "values": {"c": {"secret": "tls", "key": "tls.crt"}}},
+        "tls.crt": {"kind": "certificate", "from": "tls", "key": "tls.key", "names": ["db.ns.svc", "db"], "days": 3650},
+        "tls.key": {"kind": "rsaPrivateKey"},
+    },
+}
+
+
+def _listening(folder: Path, data: dict[str, str]) -> tuple[socket.socket, int]:
+    """A TLS server with a certificate of the script's."""
+    for name in ("tls.crt", "tls.key"):
+        (folder / name).write_text(data[name])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    server = context.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True)
+
+    def accept() -> None:
+        # A client that trusts nothing goes away in the middle.
+        with contextlib.suppress(OSError):
+            server.accept()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return server, server.getsockname()[1]
+
+
+@pytest.mark.parametrize(("name", "trusted"), [("db.ns.svc", True), ("db", True), ("elsewhere", False)])
+def should_make_a_certificate_that_clients_trust_for_the_names_of_the_server_alone(
+    script: ModuleType, store: Store, tmp_path: Path, name: str, trusted: bool
+) -> None:
+    script.ensure(store, TLS)
+    data = store.data("tls")
+    assert data["ca.crt"] == data["tls.crt"]
+    server, port = _listening(tmp_path, data)
+    client = ssl.create_default_context(cadata=data["ca.crt"])
+    with server, socket.create_connection(("127.0.0.1", port)) as plain:
+        if trusted:
+            with client.wrap_socket(plain, server_hostname=name) as secured:
+                assert secured.version() == "TLSv1.3"
+        else:
+            with pytest.raises(ssl.SSLCertVerificationError):
+                client.wrap_socket(plain, server_hostname=name)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, "Secret tls: kept"),
+        ({"days": 364}, "Secret tls: renewed tls.crt, which ends soon or lacks a name; rewrote ca.crt"),
+        (
+            {"names": ["db.ns.svc", "db", "pooler"]},
+            "Secret tls: renewed tls.crt, which ends soon or lacks a name; rewrote ca.crt",
+        ),
+    ],
+    ids=["fresh", "within a year of its end", "another name"],
+)
+def should_make_a_certificate_again_for_the_same_key_if_it_ends_soon_or_lacks_a_name(
+    script: ModuleType, store: Store, change: dict[str, Any], said: str
+) -> None:
+    older = {**TLS, "keys": {**TLS["keys"], "tls.crt": {**TLS["keys"]["tls.crt"], "days": change.get("days", 3650)}}}
+    script.ensure(store, older)
+    before = store.data("tls")
+    wanted = {**TLS, "keys": {**TLS["keys"], "tls.crt": {**TLS["keys"]["tls.crt"], **change, "days": 3650}}}
+    assert script.ensure(store, wanted).startswith(said)
+    after = store.data("tls")
+    assert after["tls.key"] == before["tls.key"] and after["ca.crt"] == after["tls.crt"]
+    assert (after["tls.crt"] == before["tls.crt"]) is (not change)
+
+
+def should_copy_a_key_into_a_file_and_say_which_is_missing(script: ModuleType, store: Store, tmp_path: Path) -> None:
+    script.ensure(store, TLS)
+    script.copy(store, f"tls/ca.crt={tmp_path}/ca.crt")
+    assert (tmp_path / "ca.crt").read_text() == store.data("tls")["ca.crt"]
+    with pytest.raises(script.SecretError, match="Secret tls lacks the key other, with which the database"):
+        script.copy(store, f"tls/other={tmp_path}/other")

@@ -40,7 +40,7 @@ class MetadataConnection(Values):
     host: str
     port: Port
     db: str
-    sslmode: SslMode
+    sslmode: SslMode | Literal[""]
     passwordSecretName: str
     caSecretName: str
     secretAnnotations: Labels | None = optional("Annotations of the Secret with the URL, if the bootstrap Job makes it")
@@ -60,12 +60,19 @@ class PostgresqlAuth(Values):
     existingSecret: str
 
 
+class PostgresqlTls(Values):
+    """The certificate of the chart's own PostgreSQL."""
+
+    secretName: str | None = optional("Name of a Secret with tls.crt, tls.key and ca.crt; empty lets the bootstrap Job make one")
+
+
 class Postgresql(Values):
     """The chart's own PostgreSQL."""
 
     enabled: bool
     image: Image
     auth: PostgresqlAuth
+    tls: PostgresqlTls | None = optional("Its certificate")
     uid: Positive
     config: dict[str, Scalar]
     persistence: StatefulPersistence

@@ -16,7 +16,10 @@ initContainers:
   - name: create-secrets
     image: {{ include "airflow.image" . }}
     imagePullPolicy: {{ .Values.images.airflow.pullPolicy }}
-    args: [python, /opt/bootstrap/create_secrets.py, /opt/bootstrap/secrets.json]
+    {{- $own := and (include "airflow.database.own" .) (not .Values.data.metadataConnection.caSecretName) | empty | not }}
+    {{- /* The Secret of the certificate is not there yet when the pod starts, so this container hands its content on. */}}
+    {{- $copies := $own | ternary (list (printf "%s/ca.crt=/etc/airspark/database/ca.crt" (include "airflow.database.certificate" .))) list }}
+    args: {{ concat (list "python" "/opt/bootstrap/create_secrets.py" "/opt/bootstrap/secrets.json") $copies | toJson }}
     securityContext:
       {{- include "airflow.containerSecurityContext" $component | nindent 6 }}
     env:
@@ -40,6 +43,10 @@ initContainers:
         readOnly: true
       - name: chart/tmp
         mountPath: /tmp
+      {{- if $own }}
+      - name: chart/database-ca
+        mountPath: /etc/airspark/database
+      {{- end }}
   {{- with $component.values.extraInitContainers }}
   {{- include "common.yaml" (list . $) | nindent 2 }}
   {{- end }}
@@ -82,6 +89,10 @@ containers:
   {{- end }}
 volumes:
   {{- include "airflow.configVolumes" . | nindent 2 }}
+  {{- if $own }}
+  - name: chart/database-ca
+    emptyDir: {}
+  {{- end }}
   - name: chart/token
     projected:
       sources:

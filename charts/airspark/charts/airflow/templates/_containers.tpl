@@ -131,7 +131,7 @@ lifecycle:
 {{- end -}}
 
 {{- define "airflow.certificateMount" -}}
-{{- if .Values.data.metadataConnection.caSecretName }}
+{{- if include "airflow.database.caSecret" . }}
 - name: chart/database-ca
   mountPath: /etc/airspark/database
   readOnly: true

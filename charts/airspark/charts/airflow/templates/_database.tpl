@@ -5,6 +5,10 @@ The metadata database.
   airflow.database.ca               file the server's certificate is checked with, or nothing   secrets, pgbouncer
                                     (dict root, sslmode)
   airflow.database.caVolume         volume with that file                                       volumes, pgbouncer
+  airflow.database.caSecret         its Secret, or nothing                                      the two above, containers
+  airflow.database.own              whether the database is the chart's, and the URL is made for it       below
+  airflow.database.sslmode          the sslmode of the URL                                      secrets, pgbouncer
+  airflow.database.certificate      Secret with certificate and key of the chart's server       postgresql, pgbouncer, secrets
   airflow.database.madeDirect       whether the bootstrap Job makes the key `direct`, the way past PgBouncer    bootstrap, backup
   airflow.database.pastBouncer      variable with that key of a Secret of the user's, if it has it            bootstrap, backup
   airflow.database.asyncEnv         how asynchronous sessions reach it                          componentPod
@@ -17,8 +21,25 @@ The metadata database.
 {{- end -}}
 
 {{- /* Without a CA of its own, a server that must be verified has a certificate of a public one. */}}
+{{- define "airflow.database.own" -}}
+{{- if and .Values.postgresql.enabled (not .Values.data.metadataConnection.host) (not .Values.data.metadataSecretName) }}yes{{ end -}}
+{{- end -}}
+
+{{- define "airflow.database.sslmode" -}}
+{{- .Values.data.metadataConnection.sslmode | default (include "airflow.database.own" . | empty | ternary "disable" "verify-full") -}}
+{{- end -}}
+
+{{- define "airflow.database.certificate" -}}
+{{- default (printf "%s-postgresql-tls" (include "airflow.fullname" .)) (tpl (dig "tls" "secretName" "" (merge dict .Values.postgresql)) .) -}}
+{{- end -}}
+
+{{- define "airflow.database.caSecret" -}}
+{{- $brought := tpl (default "" .Values.data.metadataConnection.caSecretName) . -}}
+{{- default (include "airflow.database.own" . | empty | ternary "" (include "airflow.database.certificate" .)) $brought -}}
+{{- end -}}
+
 {{- define "airflow.database.ca" -}}
-{{- if .root.Values.data.metadataConnection.caSecretName -}}
+{{- if include "airflow.database.caSecret" .root -}}
 /etc/airspark/database/ca.crt
 {{- else if hasPrefix "verify-" .sslmode -}}
 /etc/ssl/certs/ca-certificates.crt
@@ -26,10 +47,10 @@ The metadata database.
 {{- end -}}
 
 {{- define "airflow.database.caVolume" -}}
-{{- with .Values.data.metadataConnection.caSecretName }}
+{{- with include "airflow.database.caSecret" . }}
 - name: chart/database-ca
   secret:
-    secretName: {{ tpl . $ }}
+    secretName: {{ . }}
     items: [{key: ca.crt, path: ca.crt}]
 {{- end }}
 {{- end -}}
@@ -72,17 +93,7 @@ The metadata database.
 
 {{- define "airflow.validate.database" -}}
 {{- $data := .Values.data -}}
-{{- $connection := $data.metadataConnection -}}
-{{- $secure := list "require" "verify-ca" "verify-full" -}}
 {{- if and .Values.pgbouncer.enabled $data.metadataSecretName (not .Values.pgbouncer.configSecretName) }}
 pgbouncer.configSecretName: the password is in the Secret of `data.metadataSecretName`, which PgBouncer cannot read; name a Secret with the keys `pgbouncer.ini` and `users.txt`
-{{- end }}
-{{- if and .Values.postgresql.enabled (not $connection.host) (not $data.metadataSecretName) }}
-{{- if has $connection.sslmode $secure }}
-data.metadataConnection.sslmode: the chart's own PostgreSQL speaks no TLS, so {{ $connection.sslmode }} would never connect; remove it, or name an external database by `data.metadataConnection.host`
-{{- end }}
-{{- if and .Values.pgbouncer.enabled (has .Values.pgbouncer.sslmode $secure) (not .Values.pgbouncer.configSecretName) }}
-pgbouncer.sslmode: the chart's own PostgreSQL speaks no TLS, so {{ .Values.pgbouncer.sslmode }} would never connect; remove it, or name an external database by `data.metadataConnection.host`
-{{- end }}
 {{- end }}
 {{- end -}}

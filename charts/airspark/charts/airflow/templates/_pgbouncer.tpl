@@ -32,7 +32,12 @@ max_client_conn = {{ include "common.text" $bouncer.maxClientConn }}
 verbose = {{ include "common.text" $bouncer.verbose }}
 log_connections = {{ has (toString $bouncer.logConnections) (list "true" "1") | ternary 1 0 }}
 log_disconnections = {{ has (toString $bouncer.logDisconnections) (list "true" "1") | ternary 1 0 }}
-{{- $mode := eq $bouncer.sslmode "prefer" | ternary $connection.sslmode $bouncer.sslmode }}
+{{- if include "airflow.database.own" . }}
+client_tls_sslmode = {{ eq (include "airflow.database.sslmode" .) "disable" | ternary "allow" "require" }}
+client_tls_cert_file = /etc/airspark/tls/tls.crt
+client_tls_key_file = /etc/airspark/tls/tls.key
+{{- end }}
+{{- $mode := eq $bouncer.sslmode "prefer" | ternary (include "airflow.database.sslmode" .) $bouncer.sslmode }}
 server_tls_sslmode = {{ $mode }}
 {{- with include "airflow.database.ca" (dict "root" . "sslmode" $mode) }}
 server_tls_ca_file = {{ . }}

@@ -9,18 +9,25 @@ The Secrets that the bootstrap Job makes or checks.
 {{- define "airflow.bootstrap.databaseUrls" -}}
 {{- $connection := .Values.data.metadataConnection -}}
 {{- $url := dict "kind" "url" "protocol" $connection.protocol "user" $connection.user "port" $connection.port
-      "database" $connection.db "sslmode" $connection.sslmode "host" (include "airflow.database.host" .)
+      "database" $connection.db "sslmode" (include "airflow.database.sslmode" .) "host" (include "airflow.database.host" .)
       "passwordFrom" (include "airflow.secretName.databasePassword" .) -}}
-{{- with include "airflow.database.ca" (dict "root" . "sslmode" $connection.sslmode) }}
-{{- $_ := set $url "sslrootcert" . }}
+{{- with include "airflow.database.ca" (dict "root" . "sslmode" (include "airflow.database.sslmode" .)) }}
+{{- if ne $url.sslmode "disable" }}{{ $_ := set $url "sslrootcert" . }}{{ end }}
 {{- end }}
+{{- $keys := dict (include "airflow.secretKey.metadata" .) $url -}}
+{{- $own := include "airflow.database.own" . -}}
 {{- if include "airflow.database.madeDirect" . }}
 {{- $bouncer := merge (dict "host" (printf "%s-pgbouncer.%s.svc" (include "airflow.fullname" .) .Release.Namespace)
-      "port" .Values.ports.pgbouncer "database" (printf "%s-metadata" .Release.Name) "sslmode" "prefer") (omit $url "sslrootcert") -}}
-{{- toJson (dict (include "airflow.secretKey.metadata" .) $bouncer "direct" $url) -}}
-{{- else -}}
-{{- toJson (dict (include "airflow.secretKey.metadata" .) $url) -}}
-{{- end -}}
+      "port" .Values.ports.pgbouncer "database" (printf "%s-metadata" .Release.Name)) (empty $own | ternary (merge (dict "sslmode" "prefer") (omit $url "sslrootcert")) $url) -}}
+{{- $keys = dict (include "airflow.secretKey.metadata" .) $bouncer "direct" $url -}}
+{{- end }}
+{{- $keda := default dict .Values.triggerer.keda -}}
+{{- if and $own $keda.enabled }}
+{{- /* KEDA's pods have no file of the authority. */}}
+{{- $asked := empty $keda.usePgbouncer | ternary $url (get $keys (include "airflow.secretKey.metadata" .)) }}
+{{- $_ := set $keys "kedaConnection" (merge (dict "sslmode" (eq $url.sslmode "disable" | ternary "disable" "require")) (omit $asked "sslrootcert")) -}}
+{{- end }}
+{{- toJson $keys -}}
 {{- end -}}
 
 {{- /* Empty for a Secret that is brought: only its owner knows what is in it. */}}
@@ -38,6 +45,19 @@ The Secrets that the bootstrap Job makes or checks.
 {{- if $all.postgresql.enabled }}
 {{- $secrets = append $secrets (dict "name" (include "airflow.secretName.postgresql" .) "brought" (not (empty $all.postgresql.auth.existingSecret))
       "generation" $all.rotation.databasePassword "keys" (dict "password" $random)) -}}
+{{- end }}
+{{- if $all.postgresql.enabled }}
+{{- $name := include "airflow.database.certificate" . -}}
+{{- $hosts := list -}}
+{{- range $server := list "postgresql" "pgbouncer" }}
+{{- $host := printf "%s-%s" (include "airflow.fullname" $) $server -}}
+{{- $hosts = concat $hosts (list (printf "%s.%s.svc" $host $.Release.Namespace) (printf "%s.%s" $host $.Release.Namespace) $host) -}}
+{{- end }}
+{{- $secrets = append $secrets (dict "name" $name "brought" (dig "tls" "secretName" "" (merge dict $all.postgresql) | empty | not)
+      "keys" (dict
+        "tls.key" (dict "kind" "rsaPrivateKey")
+        "tls.crt" (dict "kind" "certificate" "from" $name "key" "tls.key" "names" $hosts "days" 3650)
+        "ca.crt" (dict "kind" "template" "text" "{certificate}" "values" (dict "certificate" (dict "secret" $name "key" "tls.crt"))))) -}}
 {{- end }}
 {{- if $all.data.metadataConnection.passwordSecretName }}
 {{- $secrets = append $secrets (dict "name" (include "airflow.secretName.databasePassword" .) "brought" true "keys" (dict "password" $random)) -}}

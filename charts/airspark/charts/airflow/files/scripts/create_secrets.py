@@ -1,12 +1,15 @@
 """Make the Secrets of a release: once, and anew only when the values ask for it.
 
-Usage: create_secrets.py secrets.json
+Usage: create_secrets.py secrets.json [<Secret>/<key>=<file> …]
 
 The file lists Secrets as {"name", "brought", "keys": {key: recipe}, "generation", "annotations"}; the recipes are in
 create_secrets_recipes.py. A Secret that somebody brings is only checked, and waited for, because it may be applied in the
-same breath as the release. One that this script made is changed in three cases: it lacks a key, a key is made from
-other values and these changed, or its generation is one that it never had. A rollback to an earlier generation
-therefore changes nothing.
+same breath as the release. One that this script made is changed in four cases: it lacks a key, a key is made from other
+values and these changed, its certificate ends within a year, or its generation is one that it never had. A rollback to an
+earlier generation therefore changes nothing.
+
+At the end, the keys that are asked for are copied into files: what runs next in the same pod cannot mount a Secret that
+was not there when the pod started.
 """
 
 from __future__ import annotations
@@ -17,12 +20,12 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bootstrap_jobs import remove_older
-from create_secrets_recipes import DERIVED, Read, make_value
+from create_secrets_recipes import DERIVED, FROM_KEYS, Read, is_stale, make_value
 
 WAIT_SECONDS = 120.0
 MANAGER = "airspark-bootstrap"
@@ -113,9 +116,13 @@ def make(spec: dict[str, Any], wanted: list[str], found: Secret | None, read: Re
         return own[key] if name == spec["name"] and key in own else read(name, key)
 
     # What is made from other keys of the same Secret comes after these.
-    for key in sorted(wanted, key=lambda key: spec["keys"][key]["kind"] in (*DERIVED, "jwks")):
+    for key in sorted(wanted, key=lambda key: _rank(spec["keys"][key]["kind"])):
         made[key] = make_value(spec["keys"][key], read_here, former.get(key, "") if renew else "")
     return made
+
+
+def _rank(kind: str) -> int:
+    return 2 if kind in DERIVED else int(kind in FROM_KEYS)
 
 
 def digests(spec: dict[str, Any], data: dict[str, str]) -> dict[str, str]:
@@ -156,9 +163,12 @@ def plan(spec: dict[str, Any], found: Secret, read: Read) -> tuple[str, dict[str
         words.append(f"rotated to generation {spec['generation']}")
     else:
         missing = sorted(set(spec["keys"]) - set(have))
-        data = make(spec, missing, found, read, renew=False)
+        stale = sorted(key for key, text in have.items() if key in spec["keys"] and is_stale(spec["keys"][key], text))
+        data = make(spec, [*missing, *stale], found, read, renew=False)
         words += [f"added {', '.join(missing)}"] if missing else []
-        fresh = make(spec, list(digests(spec, have)), found, read, renew=False)
+        words += [f"renewed {', '.join(stale)}, which ends soon or lacks a name"] if stale else []
+        now = replace(found, data=found.data | data)
+        fresh = make(spec, list(digests(spec, have)), now, read, renew=False)
         if changed := sorted(key for key, digest in digests(spec, fresh).items() if digest != before[key]):
             data |= {key: fresh[key] for key in changed}
             words.append(f"rewrote {', '.join(changed)}, because what it is made from changed")
@@ -224,8 +234,26 @@ def refusal(error: Any) -> str:
     return f"the Kubernetes API refused: {message or error.reason}{hint}"
 
 
-def main(path: str) -> int:
-    """Remove older bootstraps, work through the list and return the exit code."""
+def copy(store: Store, wanted: str) -> None:
+    """Write a key of a Secret into a file.
+
+    Args:
+        store: the namespace's Secrets.
+        wanted: `<Secret>/<key>=<file>`.
+
+    Raises:
+        SecretError: if there is no such key.
+    """
+    source, _, file = wanted.partition("=")
+    name, _, key = source.partition("/")
+    found = store.get(name)
+    if found is None or not found.data.get(key):
+        raise SecretError(f"Secret {name} lacks the key {key}, with which the database's certificate is checked")
+    Path(file).write_text(found.data[key])
+
+
+def main(path: str, *copies: str) -> int:
+    """Remove older bootstraps, work through the list, copy keys into files and return the exit code."""
     from kubernetes import client, config
     from urllib3.exceptions import HTTPError
 
@@ -237,6 +265,8 @@ def main(path: str) -> int:
             print(line, flush=True)
         for spec in json.loads(Path(path).read_text()):
             print(ensure(store, spec), flush=True)
+        for wanted in copies:
+            copy(store, wanted)
     except SecretError as error:
         print(f"bootstrap: {error}", file=sys.stderr)
         return 1
@@ -250,4 +280,4 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -8,6 +8,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +16,10 @@ Read = Callable[[str, str], str]
 
 # Made from other values, so that they follow these; all other kinds are made once.
 DERIVED = ("url", "template")
+# Made once from a key of the same Secret.
+FROM_KEYS = ("certificate", "jwks")
+# A certificate is made again, for the same key, by the first bootstrap within this time before its end.
+RENEWED = timedelta(days=365)
 # What was written or signed with a former key stays readable: the newest key comes first.
 KEPT_KEYS = 3
 ENCODINGS: dict[str, Callable[[str], str]] = {
@@ -30,7 +35,8 @@ def make_value(how: dict[str, Any], read: Read, former: str = "") -> str:
     Args:
         how: the recipe: `kind` and what the kind takes. `token`, `fernet` and `rsaPrivateKey` are random, `text` is its
             `value`, `url` has the parts of a database URL, `template` a `text` with {name} for each of its `values`,
-            `jwks` is the public side of the private key in `key` of the Secret `from`.
+            `jwks` is the public side of the private key in `key` of the Secret `from`, `certificate` a certificate of that
+            key that it signs itself, for its `names` and so many `days`.
         read: returns the text of (Secret, key).
         former: the key's text so far; Fernet keys and public keys are kept beside the new one.
 
@@ -43,6 +49,7 @@ def make_value(how: dict[str, Any], read: Read, former: str = "") -> str:
         "fernet": lambda: fernet(former),
         "rsaPrivateKey": rsa_private_key,
         "jwks": lambda: jwks(read(how["from"], how["key"]), former),
+        "certificate": lambda: certificate(read(how["from"], how["key"]), how["names"], how["days"]),
         "url": lambda: url(how, read(how["passwordFrom"], how.get("passwordKey", "password"))),
         "template": lambda: template(how, read),
     }
@@ -86,6 +93,59 @@ def rsa_private_key() -> str:
 
     key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+
+
+def certificate(private_key: str, names: list[str], days: int) -> str:
+    """Return a certificate as PEM that its own key signs: whoever trusts it needs no other authority.
+
+    Args:
+        private_key: as PEM.
+        names: host names that it is for, the first of which is its subject.
+        days: how long it lasts.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    key = load_pem_private_key(private_key.encode(), password=None)
+    assert isinstance(key, RSAPrivateKey)
+    # A common name has 64 characters at most; clients look at the alternative names alone.
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0][:64])])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def is_stale(how: dict[str, Any], text: str) -> bool:
+    """Return whether a key is to be made again: a certificate that ends soon, or that lacks a name.
+
+    Args:
+        how: the recipe.
+        text: the key's text.
+    """
+    if how["kind"] != "certificate":
+        return False
+    from cryptography import x509
+
+    try:
+        found = x509.load_pem_x509_certificate(text.encode())
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+    except (ValueError, x509.ExtensionNotFound):
+        return True
+    return found.not_valid_after_utc - datetime.now(UTC) < RENEWED or not set(how["names"]) <= set(names)
 
 
 def jwks(private_key: str, former: str) -> str:
