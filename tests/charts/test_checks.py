@@ -27,6 +27,7 @@ GITOPS = {
     "apiSecretKeySecretName": "c",
     "jwtSecretName": "d",
     "postgresql.auth.existingSecret": "e",
+    "postgresql.tls.secretName": "t",
     "createUserJob.existingSecret": "f",
 }
 OIDC = {"auth.manager": "oidc", "auth.oidc.issuer": "https://id", "auth.oidc.clientId": "a", "auth.oidc.clientSecretName": "s"}
@@ -294,7 +295,8 @@ CHECKS = [
         "gitops-nothing-brought",
         {"gitops.enabled": True},
         "apiSecretKeySecretName, createUserJob.existingSecret, data.metadataSecretName, fernetKeySecretName, jwtSecretName, "
-        "postgresql.auth.existingSecret: missing, and with `gitops.enabled` the bootstrap Job makes no Secret",
+        "postgresql.auth.existingSecret, postgresql.tls.secretName: missing, and with `gitops.enabled` the bootstrap Job makes no "
+        "Secret",
         GITOPS,
     ),
     Check(

@@ -56,6 +56,7 @@ SECRETS = {
     "jwtSecretName": "e",
     "pgbouncer.configSecretName": "f",
     "postgresql.auth.existingSecret": "g",
+    "postgresql.tls.secretName": "h",
 }
 
 

@@ -123,7 +123,10 @@ jwtSecretName: tokens are signed by a shared secret or by a key pair, not by bot
   "fernetKeySecretName" $all.fernetKeySecretName
   "apiSecretKeySecretName" $all.apiSecretKeySecretName -}}
 {{- $_ := set $brought ($all.jwtKeyPair.enabled | ternary "jwtKeyPair.secretName" "jwtSecretName") ($all.jwtKeyPair.enabled | ternary $all.jwtKeyPair.secretName $all.jwtSecretName) }}
-{{- if $all.postgresql.enabled }}{{ $_ := set $brought "postgresql.auth.existingSecret" $all.postgresql.auth.existingSecret }}{{ end }}
+{{- if $all.postgresql.enabled }}
+{{- $_ := set $brought "postgresql.auth.existingSecret" $all.postgresql.auth.existingSecret }}
+{{- $_ := set $brought "postgresql.tls.secretName" (default dict $all.postgresql.tls).secretName }}
+{{- end }}
 {{- if $all.pgbouncer.enabled }}{{ $_ := set $brought "pgbouncer.configSecretName" $all.pgbouncer.configSecretName }}{{ end }}
 {{- if $login }}{{ $_ := set $brought "createUserJob.existingSecret" $all.createUserJob.existingSecret }}{{ end }}
 {{- range $name, $user := $all.users }}
