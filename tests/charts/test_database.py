@@ -117,31 +117,17 @@ def should_let_the_bootstrap_job_read_the_password_of_an_external_database_besid
     assert [rule["verbs"] for rule in rules if "db" in rule.get("resourceNames", [])] == [["get"]]
 
 
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        (
-            merged(BOUNCER, {"data": {"metadataSecretName": "db"}}),
-            "pgbouncer.configSecretName: the password is in the Secret of `data.metadataSecretName`",
-        ),
-        (
-            nested("data.metadataConnection.sslmode", "require"),
-            "data.metadataConnection.sslmode: the chart's own PostgreSQL speaks no TLS",
-        ),
-        (
-            merged(BOUNCER, nested("pgbouncer.sslmode", "verify-full")),
-            "pgbouncer.sslmode: the chart's own PostgreSQL speaks no TLS",
-        ),
-    ],
-)
-def should_refuse_with_a_sentence_if_the_database_cannot_be_reached_so(values: Object, said: str) -> None:
-    assert said in refusal(values)
-    mended = (
-        {"pgbouncer": {"configSecretName": "bouncer"}}
-        if "data" in values and "metadataSecretName" in values["data"]
-        else EXTERNAL
-    )
-    render(merged(mended, values) if mended is not EXTERNAL else merged(values, EXTERNAL), chart="airflow")
+def should_refuse_pgbouncer_with_a_sentence_if_it_cannot_read_the_password() -> None:
+    values = merged(BOUNCER, {"data": {"metadataSecretName": "db"}})
+    assert "pgbouncer.configSecretName: the password is in the Secret of `data.metadataSecretName`" in refusal(values)
+    render(merged({"pgbouncer": {"configSecretName": "bouncer"}}, values), chart="airflow")
+
+
+def should_check_the_name_of_the_charts_own_server_and_leave_another_one_as_the_official_chart_does() -> None:
+    own = recipes(made())["airspark-metadata"]["keys"]["connection"]
+    assert (own["sslmode"], own["sslrootcert"]) == ("verify-full", "/etc/airspark/database/ca.crt")
+    other = recipes(made(EXTERNAL, path="data.metadataConnection.sslmode", value=""))["airspark-metadata"]["keys"]["connection"]
+    assert (other["sslmode"], other.get("sslrootcert")) == ("disable", None)
 
 
 # --- CronJobs

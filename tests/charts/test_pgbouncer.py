@@ -43,11 +43,12 @@ def should_pool_by_transaction_with_the_documented_defaults() -> None:
     wanted = {
         "pool_mode": "transaction", "listen_addr": "*", "listen_port": "6543", "unix_socket_dir": "", "max_client_conn": "100",
         "auth_type": "scram-sha-256", "auth_file": "/etc/pgbouncer/users.txt", "stats_users": "airflow",
-        "server_tls_sslmode": "disable", "verbose": "0", "log_connections": "0", "log_disconnections": "0",
+        "client_tls_sslmode": "require", "client_tls_cert_file": "/etc/airspark/tls/tls.crt",
+        "server_tls_sslmode": "verify-full", "server_tls_ca_file": "/etc/airspark/database/ca.crt", "verbose": "0", "log_connections": "0", "log_disconnections": "0",
         "ignore_startup_parameters": "extra_float_digits",
     }  # fmt: skip
     assert {key: settings.get(key) for key in wanted} == wanted
-    assert "server_tls_ca_file" not in settings and "server_tls_ciphers" not in settings
+    assert "server_tls_ciphers" not in settings
 
 
 def should_write_pgbouncer_ini_as_the_keys_say() -> None:
@@ -88,7 +89,7 @@ def should_take_the_configuration_from_a_secret_if_config_secret_name_is_set() -
 
 def should_mount_no_configuration_if_mount_config_secret_is_false() -> None:
     spec = bouncer(made(BOUNCER, path="pgbouncer.mountConfigSecret", value=False))
-    assert [volume["name"] for volume in spec["volumes"]] == ["tmp"]
+    assert [volume["name"] for volume in spec["volumes"]] == ["tmp", "database-tls", "database-ca"]
     assert "livenessProbe" not in spec["containers"][0] and "env" not in spec["containers"][0]
 
 

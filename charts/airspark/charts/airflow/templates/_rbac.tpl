@@ -3,6 +3,7 @@ Access to the Kubernetes API. docs/rbac.md says why each verb is there.
 
   airflow.role          a Role, or a ClusterRole with multiNamespaceMode       (dict root, component, name, rules)
   airflow.roleBinding   its binding                                            (dict root, component, name, subjects)
+  airflow.admission.name   name of the launcher's admission policy, in the whole cluster its own
 */}}
 
 {{- define "airflow.role" -}}
@@ -36,4 +37,8 @@ subjects:
     name: {{ . }}
     namespace: {{ $.root.Release.Namespace }}
   {{- end }}
+{{- end -}}
+
+{{- define "airflow.admission.name" -}}
+{{- printf "%s-launcher.%s" (include "airflow.fullname" .) .Release.Namespace -}}
 {{- end -}}

@@ -2,7 +2,8 @@
 What accounts of jobs may send to the Kubernetes API by themselves: the table of operator/airspark_operator/policy.py as a
 ValidatingAdmissionPolicy. Each chart holds the same copy of this file, and a test compares the copies.
 
-  common.admission          a policy and its binding  (dict name, labels, accounts, table, key, release, pods)  launcher, applications
+  common.admission          the policy       (dict name, labels, accounts, table, key, release, pods)  launcher, applications
+  common.admission.binding  its binding                                                (dict name, labels)  launcher, applications
   common.admission.names    names in which * stands for any letters, as a pattern             (list)            below
   common.admission.allowed  whether a name is allowed, as CEL                                 (dict table, kind, name)  below
 */}}
@@ -115,7 +116,9 @@ spec:
         (!has(c.envFrom) || c.envFrom.all(e, !has(e.secretRef) || !has(e.secretRef.name) ||
         {{ include "common.admission.allowed" (set $secret "name" "e.secretRef.name") }})))
       message: "env: a Secret is the platform's own or not allowed; use another, or {{ $allow }}secrets`"
----
+{{- end -}}
+
+{{- define "common.admission.binding" -}}
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
 metadata:

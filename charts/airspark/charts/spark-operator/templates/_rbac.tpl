@@ -6,6 +6,7 @@ Rights. Each is a Role in every namespace whose applications are run, or one Clu
   sparkOperator.role               a Role or ClusterRole   (dict root, name, rules)     rbac
   sparkOperator.binding            its binding             (dict root, name, account)   rbac
   sparkOperator.roleName           its name, in the whole cluster its own  (dict root, name)
+  sparkOperator.admission.name     name of the drivers' admission policy, likewise
 */}}
 
 {{- define "sparkOperator.controllerRules" -}}
@@ -90,4 +91,8 @@ subjects:
     name: {{ include "sparkOperator.account" $.root }}
     namespace: {{ $.root.Release.Namespace }}
 {{- end }}
+{{- end -}}
+
+{{- define "sparkOperator.admission.name" -}}
+{{- printf "%s-spark-operator-driver.%s" (include "sparkOperator.fullname" .) .Release.Namespace -}}
 {{- end -}}
