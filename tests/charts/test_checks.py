@@ -295,8 +295,8 @@ CHECKS = [
         "gitops-nothing-brought",
         {"gitops.enabled": True},
         "apiSecretKeySecretName, createUserJob.existingSecret, data.metadataSecretName, fernetKeySecretName, jwtSecretName, "
-        "postgresql.auth.existingSecret, postgresql.tls.secretName: missing, and with `gitops.enabled` the bootstrap Job makes no "
-        "Secret",
+        "postgresql.auth.existingSecret, postgresql.tls.secretName: missing, and with `gitops.enabled` the bootstrap Job makes "
+        "no Secret",
         GITOPS,
     ),
     Check(

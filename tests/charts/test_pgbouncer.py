@@ -44,7 +44,8 @@ def should_pool_by_transaction_with_the_documented_defaults() -> None:
         "pool_mode": "transaction", "listen_addr": "*", "listen_port": "6543", "unix_socket_dir": "", "max_client_conn": "100",
         "auth_type": "scram-sha-256", "auth_file": "/etc/pgbouncer/users.txt", "stats_users": "airflow",
         "client_tls_sslmode": "require", "client_tls_cert_file": "/etc/airspark/tls/tls.crt",
-        "server_tls_sslmode": "verify-full", "server_tls_ca_file": "/etc/airspark/database/ca.crt", "verbose": "0", "log_connections": "0", "log_disconnections": "0",
+        "server_tls_sslmode": "verify-full", "server_tls_ca_file": "/etc/airspark/database/ca.crt",
+        "verbose": "0", "log_connections": "0", "log_disconnections": "0",
         "ignore_startup_parameters": "extra_float_digits",
     }  # fmt: skip
     assert {key: settings.get(key) for key in wanted} == wanted
