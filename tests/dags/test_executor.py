@@ -235,3 +235,20 @@ def test_should_hold_a_template_of_the_authors_own_to_the_same(walled: Any, tmp_
     mine.write_text(json.dumps({"kind": "Pod", "metadata": TEMPLATE["metadata"], "spec": _reads("airspark-jwt-secret")}))
     with pytest.raises(PodMutationHookException, match="the Secret airspark-jwt-secret is the platform's own"):
         walled.kube_scheduler._build_pod_request(_job(file=str(mine)))
+
+
+def test_should_append_to_a_log_and_to_nothing_that_a_link_leads_to(script: Any, tmp_path: Path) -> None:
+    logs, outside = tmp_path / "logs", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("kept")
+    with script.open_log(logs, logs / "dag_id=a/attempt=1.log") as log:
+        log.write("one\n")
+    with script.open_log(logs, logs / "dag_id=a/attempt=1.log") as log:
+        log.write("two\n")
+    assert (logs / "dag_id=a/attempt=1.log").read_text() == "one\ntwo\n"
+    (logs / "dag_id=a/attempt=2.log").symlink_to(outside / "secret")
+    (logs / "dag_id=b").symlink_to(outside)
+    for path in ("dag_id=a/attempt=2.log", "dag_id=b/secret"):
+        with pytest.raises(OSError, match="link|symbolic"):
+            script.open_log(logs, logs / path)
+    assert (outside / "secret").read_text() == "kept"

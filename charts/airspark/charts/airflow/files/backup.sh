@@ -14,8 +14,16 @@ file=/backups/airflow-$(date --utc +%Y%m%dT%H%M%SZ).dump
 rm -f /backups/airflow-*.part
 trap 'rm -f "$file.part"' EXIT
 
-DATABASE_URL="${AIRSPARK_DIRECT_CONNECTION:-$DATABASE_URL}"
-pg_dump --format=custom --no-owner --no-acl --file="$file.part" --dbname="${DATABASE_URL/#postgresql+psycopg2:/postgresql:}"
+url=${AIRSPARK_DIRECT_CONNECTION:-$DATABASE_URL}
+url=${url/#postgresql+psycopg2:/postgresql:}
+# Arguments are read by whoever lists the node's processes, so the password goes by the environment, decoded.
+if [[ $url =~ ^([a-z]+://[^:/@]*):([^@]*)@(.*)$ ]]; then
+  encoded=${BASH_REMATCH[2]//\\/\\\\}
+  url=${BASH_REMATCH[1]}@${BASH_REMATCH[3]}
+  printf -v PGPASSWORD '%b' "${encoded//%/\\x}"
+  export PGPASSWORD
+fi
+pg_dump --format=custom --no-owner --no-acl --file="$file.part" --dbname="$url"
 pg_restore --file=/dev/null "$file.part"
 mv "$file.part" "$file"
 echo "wrote $file, $(stat --format=%s "$file") bytes"

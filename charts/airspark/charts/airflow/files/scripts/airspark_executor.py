@@ -13,13 +13,14 @@ node's, are not a task's to take.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pod_policy
 import yaml
@@ -192,12 +193,28 @@ def append(key: Any, text: str) -> None:
         folder = conf.get_mandatory_value("logging", "base_log_folder")
         name = FileTaskHandler(folder)._render_filename(instance, key.try_number, session=session)
         path = Path(folder, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
         line = {"timestamp": datetime.now(UTC).isoformat(), "level": "error", "logger": "airspark.pod", "event": text}
-        with path.open("a") as log:
+        with open_log(Path(folder), path) as log:
             log.write(json.dumps(line) + "\n")
         if remote := get_remote_task_log():
             remote.upload(name, instance)
+
+
+def open_log(folder: Path, path: Path) -> TextIO:
+    """Open a log to append to it, and never what a link leads to: tasks write to the same claim.
+
+    Args:
+        folder: of all logs.
+        path: the log in it.
+
+    Raises:
+        OSError: if the log is a link, or a folder above it is one that leads out of all logs.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.resolve().is_relative_to(folder.resolve()):
+        raise OSError(errno.ELOOP, "a link leads out of the folder of logs", str(path))
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o664)
+    return open(descriptor, "a")
 
 
 class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
