@@ -93,7 +93,7 @@ Configuration.
 {{- end -}}
 
 {{- define "airflow.config.checksum" -}}
-{{- join "\n" (list (include "airflow.config.cfg" .) (include "airflow.webserverConfig" .) (tpl .Values.airflowLocalSettings .) (.Files.Get "files/scripts/airspark_executor.py") (.Files.Get "files/scripts/pod_policy.py")) | sha256sum -}}
+{{- join "\n" (list (include "airflow.config.cfg" .) (include "airflow.webserverConfig" .) (tpl .Values.airflowLocalSettings .) (.Files.Get "files/scripts/airspark_executor.py") (.Files.Get "files/scripts/pod_policy.py") (.Files.Get "files/scripts/airspark_auth.py")) | sha256sum -}}
 {{- end -}}
 
 {{- define "airflow.sparkDefaults" -}}
