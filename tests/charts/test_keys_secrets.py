@@ -133,7 +133,8 @@ CASES = [
          lambda f: f.find("RoleBinding", "airspark-scc-rolebinding")["roleRef"]["name"] == "system:openshift:scc:restricted-v2"),
     Case("make roles for the whole cluster", {"multiNamespaceMode": True},
          lambda f: "multi_namespace_mode = True" in f.cfg and f.names("ClusterRole") == {
-             f"airspark-airspark-{name}-role" for name in ("pod-launcher", "pod-log-reader", "launcher")}),
+             f"airspark-airspark-{name}-role" for name in ("pod-launcher", "pod-log-reader")}
+         and "airspark-launcher-role" in f.names("Role")),
     Case("make no role that launches pods", {"allowPodLaunching": False},
          lambda f: "airspark-pod-launcher-role" not in f.names("Role")),
     Case("let the launcher make Jobs", {"allowJobLaunching": True}, lambda f: "jobs" in str(_rules(f, "airspark-launcher-role"))),

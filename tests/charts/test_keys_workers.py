@@ -27,6 +27,11 @@ def _job(found: Rendered) -> Any:
     return next(item for item in found.objects if item["kind"] == "Job")
 
 
+def _namespaces(found: Rendered, name: str) -> list[str]:
+    """Return the namespaces of the objects of a name."""
+    return [item["metadata"].get("namespace", "") for item in found.objects if item["metadata"]["name"] == name]
+
+
 def _available(component: str, found: Rendered) -> bool:
     """Whether one pod of a component may be away at a time, and its pods spread over nodes."""
     budget = found.find("PodDisruptionBudget", f"airspark-{component}-pdb")["spec"]["maxUnavailable"]
@@ -61,6 +66,8 @@ CASES = [
          lambda f: f.find("ServiceAccount", "rocket")["metadata"]["annotations"] == {"a": "airspark"}
          and f.pods["launcher.yaml"]["spec"]["serviceAccountName"] == "rocket"
          and f.find("RoleBinding", "airspark-launcher-rolebinding")["subjects"][0]["name"] == "rocket"),
+    Case("let the launcher make pods in other namespaces alone", {"workers.kubernetes.launcher.namespaces": ["a", "b"]},
+         lambda f: _namespaces(f, "airspark-launcher-role") == _namespaces(f, "airspark-launcher-rolebinding") == ["a", "b"]),
     Case("make no account for the launcher", {"workers.kubernetes.launcher.create": False},
          lambda f: "airspark-airflow-launcher" not in f.names("ServiceAccount")),
     Case("let an autoscaler evict a task", {"workers.safeToEvict": True},

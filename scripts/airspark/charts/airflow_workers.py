@@ -15,6 +15,12 @@ class NamedTemplate(TaskPod):
     serviceAccount: FixedServiceAccount | None = optional("Account of the pod")
 
 
+class LauncherAccount(FixedServiceAccount):
+    """Account of tasks that launch pods or Spark applications."""
+
+    namespaces: list[str] = Field(description="Namespaces in which it may make pods; empty is the release's own")
+
+
 class PodAllowances(Values):
     """What `pod_override` may add to the templates, as names in which * stands for any letters."""
 
@@ -28,7 +34,7 @@ class KubernetesWorkers(TaskPod):
     """Task pods of the KubernetesExecutor."""
 
     serviceAccount: FixedServiceAccount | None = optional("Account of the pod")
-    launcher: FixedServiceAccount
+    launcher: LauncherAccount
     allowed: PodAllowances
     podTemplates: dict[str, NamedTemplate | None]
 

@@ -1,8 +1,8 @@
 {{/*
 Access to the Kubernetes API. docs/rbac.md says why each verb is there.
 
-  airflow.role          a Role, or a ClusterRole with multiNamespaceMode       (dict root, component, name, rules)
-  airflow.roleBinding   its binding                                            (dict root, component, name, subjects)
+  airflow.role          a Role, or a ClusterRole with multiNamespaceMode       (dict root, component, name, rules, wide, namespace)
+  airflow.roleBinding   its binding                                            (dict root, component, name, subjects, wide, namespace)
   airflow.admission.name   name of the launcher's admission policy, in the whole cluster its own
 */}}
 
@@ -12,6 +12,9 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $wide | ternary "ClusterRole" "Role" }}
 metadata:
   name: {{ $wide | ternary (printf "%s-" .root.Release.Namespace) "" }}{{ include "airflow.fullname" .root }}-{{ .name }}-role
+  {{- with .namespace }}
+  namespace: {{ . }}
+  {{- end }}
   labels:
     {{- include "airflow.labels" . | nindent 4 }}
 rules:
@@ -25,6 +28,9 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $wide | ternary "ClusterRoleBinding" "RoleBinding" }}
 metadata:
   name: {{ $prefix }}{{ include "airflow.fullname" .root }}-{{ .name }}-rolebinding
+  {{- with .namespace }}
+  namespace: {{ . }}
+  {{- end }}
   labels:
     {{- include "airflow.labels" . | nindent 4 }}
 roleRef:
