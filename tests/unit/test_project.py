@@ -156,3 +156,15 @@ def test_should_name_the_time_zone_in_the_chart_alone() -> None:
         if named.search(line) and "for example" not in line
     }
     assert found == {"charts/airspark/values.yaml: timeZone: Asia/Seoul"}
+
+
+def test_should_name_each_action_of_a_workflow_by_its_commit() -> None:
+    used = [
+        line.split("uses:")[1].strip()
+        for path in (ROOT / ".github/workflows").glob("*.yaml")
+        for line in path.read_text().splitlines()
+        if "uses:" in line
+    ]
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+(\.\d+)+", action), f"{action}: a tag may be moved to another commit"
