@@ -18,6 +18,7 @@ PLURALS = {
     "ConfigMap": "configmaps",
     "Event": "events",
     "Ingress": "ingresses",
+    kinds.NETWORK_POLICY: "networkpolicies",
     "PersistentVolumeClaim": "persistentvolumeclaims",
     "Pod": "pods",
     "PodDisruptionBudget": "poddisruptionbudgets",

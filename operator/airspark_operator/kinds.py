@@ -14,6 +14,7 @@ APPLICATION = "SparkApplication"
 APPLICATIONS = "sparkapplications"
 SCHEDULED = "ScheduledSparkApplication"
 SCHEDULEDS = "scheduledsparkapplications"
+NETWORK_POLICY = "NetworkPolicy"
 
 #: Container of the driver; Airflow reads its logs by this name.
 DRIVER_CONTAINER = "spark-kubernetes-driver"

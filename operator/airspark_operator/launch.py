@@ -18,6 +18,7 @@ BESIDE = (
     ("v1", "Service"),
     ("v1", "ConfigMap"),
     ("networking.k8s.io/v1", "Ingress"),
+    ("networking.k8s.io/v1", kinds.NETWORK_POLICY),
     ("policy/v1", "PodDisruptionBudget"),
     ("scheduling.volcano.sh/v1beta1", "PodGroup"),
     ("scheduling.x-k8s.io/v1alpha1", "PodGroup"),

@@ -99,6 +99,16 @@ def spark_app_name(text: str) -> str:
     return plain[:LABEL_LENGTH].removeprefix("-").removesuffix("-")
 
 
+def network_policy_name(app: Object) -> str:
+    """Return the name of the network policy among the pods of an application."""
+    return _cut(app["metadata"]["name"], LABEL_LENGTH - len("-pods")) + "-pods"
+
+
+def pods(app: Object) -> dict[str, str]:
+    """Return the labels that only the pods of an application have, its driver and its executors."""
+    return {kinds.LABEL_APP_NAME: label_value(app["metadata"]["name"]), kinds.LABEL_LAUNCHED: "true"}
+
+
 def selector(app: Object) -> dict[str, str]:
     """Return the labels that only the driver pods of an application have."""
     return {kinds.LABEL_APP_NAME: label_value(app["metadata"]["name"]), kinds.LABEL_ROLE: kinds.DRIVER}

@@ -31,6 +31,7 @@ class Defaults:
             `{{$appId}}`; empty for no Ingress.
         ingress_class: class of these Ingresses; empty for the cluster's default.
         cluster_domain: suffix of the names of Services behind `.svc`; empty to leave it to the resolver.
+        network_policy: whether each application gets a NetworkPolicy among its own pods.
         policy: what pods and Ingresses may be, whatever the spec says.
     """
 
@@ -43,6 +44,7 @@ class Defaults:
     ingress_url_format: str = ""
     ingress_class: str = ""
     cluster_domain: str = ""
+    network_policy: bool = False
     policy: Table = field(default_factory=Table)
 
 
@@ -154,6 +156,7 @@ def from_object(told: Object) -> Settings:
             ingress_url_format=defaults.text("ingressUrlFormat", without.ingress_url_format),
             ingress_class=defaults.text("ingressClass", without.ingress_class),
             cluster_domain=defaults.text("clusterDomain", without.cluster_domain),
+            network_policy=defaults.flag("networkPolicy", without.network_policy),
             policy=policy.from_object(top.mapping("policy")),
         ),
     )

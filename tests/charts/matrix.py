@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 
-from reachability import Endpoint, allowed, endpoints
+from reachability import Endpoint, allowed, application_policies, endpoints
 from rendering import NAMESPACE, Object, render
 
 #: Executors and task pods reach everything by default, and the triggerer Kubernetes: that would hide what other keys open.
@@ -70,6 +70,7 @@ def _reached(values: str) -> frozenset[str]:
     objects = render(json.loads(values))
     parts = endpoints(objects, NAMESPACE)
     ends = {**parts, **OTHERS}
+    rules = policies(objects) + application_policies(objects)
     return frozenset(
         f"{source.name} --> {target}:{port}"
         for target, ports in TARGETS.items()
@@ -77,7 +78,7 @@ def _reached(values: str) -> frozenset[str]:
         for port in ports
         for source in ends.values()
         if source.name in parts or target in parts
-        if allowed(policies(objects), source, ends[target], int(port.split("/")[0]), (port.split("/") + ["TCP"])[1])
+        if allowed(rules, source, ends[target], int(port.split("/")[0]), (port.split("/") + ["TCP"])[1])
     )
 
 

@@ -69,6 +69,19 @@ def pod_templates(objects: list[Object]) -> Iterator[Object]:
 
 def application_pods(objects: list[Object]) -> list[Object]:
     """Return driver and executor of a SparkApplication, as the controller makes them with the settings of the chart."""
+    made = application(objects)
+    executor = json.loads(made[0]["data"]["pod-spec-template.yml"])
+    return [made[-1], executor | {"metadata": executor["metadata"] | {"name": "spark-application"}}]
+
+
+def application_policies(objects: list[Object]) -> list[Object]:
+    """Return the NetworkPolicies that the controller makes for a SparkApplication, if there is a controller."""
+    there = any(item["kind"] == "ConfigMap" and item["metadata"]["name"].endswith("-spark-operator") for item in objects)
+    return [item for item in (application(objects) if there else []) if item["kind"] == "NetworkPolicy"]
+
+
+def application(objects: list[Object]) -> list[Object]:
+    """Return everything of a SparkApplication, as the controller makes it with the settings of the chart."""
     settings = next(
         item["data"]["settings.json"]
         for item in objects
@@ -78,9 +91,7 @@ def application_pods(objects: list[Object]) -> list[Object]:
     metadata = {"name": "spark-application", "namespace": "airspark", "uid": "11111111-2222-3333-4444-555555555555"}
     app = {"metadata": metadata, "spec": spec}
     defaults = from_object(json.loads(settings)).defaults
-    made = build.objects(app, submission.submission(app, 0, 1), defaults)
-    executor = json.loads(made[0]["data"]["pod-spec-template.yml"])
-    return [made[-1], executor | {"metadata": executor["metadata"] | {"name": "spark-application"}}]
+    return build.objects(app, submission.submission(app, 0, 1), defaults)
 
 
 def endpoints(objects: list[Object], namespace: str) -> dict[str, Endpoint]:

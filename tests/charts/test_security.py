@@ -91,7 +91,7 @@ RULES = {
         (["sparkapplications/status", "scheduledsparkapplications/status"], ["get", "update", "patch"], None),
         (["pods"], ["get", "list", "watch", "create", "delete"], None),
         (["services", "configmaps"], ["get", "list", "create", "patch", "delete"], None),
-        (["ingresses"], ["get", "list", "create", "patch", "delete"], None),
+        (["ingresses", "networkpolicies"], ["get", "list", "create", "patch", "delete"], None),
         (["poddisruptionbudgets"], ["get", "list", "create", "patch", "delete"], None),
         (["podgroups"], ["get", "list", "create", "patch", "delete"], None),
         (["events"], ["create"], None),

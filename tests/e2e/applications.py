@@ -141,7 +141,7 @@ class Application:
     def left(self) -> list[str]:
         """What of it is still there, itself included."""
         chosen = ("--selector", f"sparkoperator.k8s.io/app-name={self.name}", "--output", "name")
-        kinds = "pods,services,configmaps,ingresses,poddisruptionbudgets"
+        kinds = "pods,services,configmaps,ingresses,networkpolicies,poddisruptionbudgets"
         found = kubectl(self.namespace, "get", kinds, *chosen).split()
         return found + (["sparkapplication"] if self.object() else [])
 

@@ -166,6 +166,9 @@ class Spark(Values):
 class ApplicationPolicy(Values):
     """What values add to the policy of applications."""
 
+    extraIngress: list[KubernetesObject] = Field(
+        description="Further rules to driver and executors (template), such as the label of applications that ask this one"
+    )
     extraEgress: list[KubernetesObject] = Field(description="Further rules out of driver and executors (template)")
 
 

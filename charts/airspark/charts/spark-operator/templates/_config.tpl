@@ -46,6 +46,7 @@
     "podSecurityContext" $defaults.podSecurityContext
     "containerSecurityContext" $defaults.containerSecurityContext
     "clusterDomain" $defaults.clusterDomain
+    "networkPolicy" .Values.networkPolicies.enabled
     "uiService" $controller.uiService.enable
     "ingressUrlFormat" ($controller.uiIngress.enable | ternary $controller.uiIngress.urlFormat "")
     "ingressClass" (tpl $controller.uiIngress.ingressClassName .))) -}}

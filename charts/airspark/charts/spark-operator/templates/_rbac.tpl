@@ -23,7 +23,7 @@ Rights. Each is a Role in every namespace whose applications are run, or one Clu
   resources: [services, configmaps]
   verbs: [get, list, create, patch, delete]
 - apiGroups: [networking.k8s.io]
-  resources: [ingresses]
+  resources: [ingresses, networkpolicies]
   verbs: [get, list, create, patch, delete]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
