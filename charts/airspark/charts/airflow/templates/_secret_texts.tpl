@@ -3,15 +3,17 @@ Texts among the values that look like a secret: whoever reads the values, a Conf
 the same copy of this file, and a test compares the copies.
 
   common.secretTexts         their paths and names, as JSON; in maps of the user's own a name alone tells them (dict values, own)
-  common.secretTexts.below   the same of one value                                                (dict value, path, name, own)
+  common.secretTexts.below   the same of one value, by the shape of texts if `shaped`     (dict value, path, name, own, shaped)
   common.secretTexts.name    whether a name is that of a secret                                                         (name)
   common.secretTexts.shape   whether a text has the shape of a secret, or holds one                                     (text)
 */}}
 
+{{- /* Four patterns for each text are a quarter of a render; one look at all texts tells whether any has such a shape. */}}
 {{- define "common.secretTexts" -}}
 {{- $found := list -}}
+{{- $shaped := include "common.secretTexts.shape" (regexReplaceAll `\\[ntr]` (toJson .values | replace `\"` `"`) " ") -}}
 {{- range $key, $value := .values }}
-{{- $found = concat $found (include "common.secretTexts.below" (dict "value" $value "path" $key "name" "" "own" (has $key $.own)) | fromJsonArray) }}
+{{- $found = concat $found (include "common.secretTexts.below" (dict "value" $value "path" $key "name" "" "own" (has $key $.own) "shaped" $shaped) | fromJsonArray) }}
 {{- end }}
 {{- toJson $found -}}
 {{- end -}}
@@ -23,16 +25,16 @@ the same copy of this file, and a test compares the copies.
 {{- $variable := and (hasKey .value "value") (kindIs "string" .value.name) }}
 {{- range $key, $value := omit .value "valueFrom" "secretKeyRef" }}
 {{- $named := and $variable (eq $key "value") }}
-{{- $found = concat $found (include "common.secretTexts.below" (dict "value" $value "path" (printf "%s.%s" $.path $key) "name" ($named | ternary $.value.name $key) "own" (or $.own $named)) | fromJsonArray) }}
+{{- $found = concat $found (include "common.secretTexts.below" (dict "value" $value "path" (printf "%s.%s" $.path $key) "name" ($named | ternary $.value.name $key) "own" (or $.own $named) "shaped" $.shaped) | fromJsonArray) }}
 {{- end }}
 {{- else if kindIs "slice" .value }}
 {{- range $index, $value := .value }}
-{{- $found = concat $found (include "common.secretTexts.below" (dict "value" $value "path" (printf "%s[%d]" $.path $index) "name" "" "own" $.own) | fromJsonArray) }}
+{{- $found = concat $found (include "common.secretTexts.below" (dict "value" $value "path" (printf "%s[%d]" $.path $index) "name" "" "own" $.own "shaped" $.shaped) | fromJsonArray) }}
 {{- end }}
 {{- else if not (or (kindIs "bool" .value) (kindIs "invalid" .value)) }}
 {{- $text := include "common.text" .value }}
 {{- $plain := and (ne $text "") (not (contains "{{" $text)) (not (contains "$(" $text)) }}
-{{- if or (and .own $plain (include "common.secretTexts.name" .name)) (include "common.secretTexts.shape" $text) }}
+{{- if or (and .own $plain (include "common.secretTexts.name" .name)) (and .shaped (include "common.secretTexts.shape" $text)) }}
 {{- $found = list (dict "path" .path "name" .name) }}
 {{- end }}
 {{- end }}
