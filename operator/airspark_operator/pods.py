@@ -48,8 +48,6 @@ def template(app: Object, role: str, conf: Mapping[str, str], config_map: str, d
     pod |= {field: own[field] for field in POD_FIELDS if own.get(field) is not None}
     if wanted.get("batchScheduler"):
         pod["schedulerName"] = wanted["batchScheduler"]
-    if own.get("hostNetwork"):
-        pod.setdefault("dnsPolicy", "ClusterFirstWithHostNet")
     pod["securityContext"] = _merged(defaults.pod_security_context, pod.get("securityContext"), own.get("podSecurityContext"))
     pod["nodeSelector"] = _merged(pod.get("nodeSelector"), wanted.get("nodeSelector"), own.get("nodeSelector"))
     for field in ("tolerations", "hostAliases"):

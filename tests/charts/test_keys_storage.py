@@ -176,7 +176,7 @@ CASES = [
          and spec["triggers"][0]["metadata"]["connectionFromEnv"] in env(f.main("triggerer"))),
     Case("let KEDA ask the server itself, and not through PgBouncer", {"triggerer.keda.enabled": True, "pgbouncer.enabled": True},
          lambda f: env(f.main("triggerer"))[f.find("ScaledObject", "airspark-triggerer")["spec"]["triggers"][0]["metadata"][
-             "connectionFromEnv"]]["secretKeyRef"]["key"] == "direct"),
+             "connectionFromEnv"]]["secretKeyRef"]["key"] == "kedaConnection"),
     Case("let KEDA's namespace reach the chart's database",
          {"triggerer.keda.enabled": True, "triggerer.keda.namespaceLabels": {"name": "keda"}},
          lambda f: {"namespaceSelector": {"matchLabels": {"name": "keda"}}} in [

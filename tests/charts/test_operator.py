@@ -57,7 +57,7 @@ def rights(paths: Paths | None = None) -> set[tuple[str, str, str]]:
         ("controller.uiIngress.ingressClassName", "nginx", lambda told: told.defaults.ingress_class == "nginx"),
         ("spark.defaults.image", "own:1", lambda told: told.defaults.image == "own:1"),
         ("spark.defaults.image", "", lambda told: told.defaults.image == "airspark/spark:0.1.0"),
-        ("spark.defaults.sparkConf", {"a": "b"}, lambda told: told.defaults.spark_conf == {"a": "b"}),
+        ("spark.defaults.sparkConf", {"a": "b"}, lambda told: told.defaults.spark_conf["a"] == "b"),
         ("spark.defaults.clusterDomain", "corp", lambda told: told.defaults.cluster_domain == "corp"),
         ("spark.serviceAccount.name", "mine", lambda told: told.defaults.service_account == "mine"),
         ("spark.serviceAccount.create", False, lambda told: told.defaults.service_account == "default"),

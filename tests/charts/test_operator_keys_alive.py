@@ -22,6 +22,7 @@ ON: Paths = {
 }
 #: What keys need beside that.
 NEEDS: dict[str, Paths] = {
+    "image.pullPolicy": {"image.repository": "example.org/mine"},
     "image.tag": {"image.repository": "mine"},
     "controller.leaderElection.enable": {"controller.replicas": 1},
     "controller.leaderElection.retryPeriodSeconds": {

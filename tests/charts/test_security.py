@@ -116,6 +116,7 @@ RULES = {
             ["get", "patch"],
             [
                 "airspark-postgresql",
+                "airspark-postgresql-tls",
                 "airspark-metadata",
                 "airspark-fernet-key",
                 "airspark-jwt-secret",

@@ -51,7 +51,7 @@ CHECKS = {
     ),
     "a password in the history server's ConfigMap": Check(
         {"historyServer.sparkConf": {"spark.ssl.keyPassword": "x"}},
-        "sparkConf: spark.ssl.keyPassword looks like a secret",
+        "historyServer.sparkConf: spark.ssl.keyPassword looks like a secret",
         {"historyServer.sparkConf": {}},
     ),
     **{

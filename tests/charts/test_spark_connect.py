@@ -191,7 +191,7 @@ def should_give_the_key_of_the_certificate_to_the_proxy_alone() -> None:
         f"{component}/{container['name']}"
         for component, pod in pods(render(ON)).items()
         for container in pod["spec"]["containers"]
-        if "tls" in [mount["name"] for mount in container.get("volumeMounts", [])]
+        if component.startswith("spark-") and "tls" in [mount["name"] for mount in container.get("volumeMounts", [])]
     ]
     assert with_key == ["spark-connect/tls-proxy"]
 

@@ -50,7 +50,7 @@ CASES = [
          lambda f: all(f.pod(*w)["metadata"]["annotations"]["example.org/a"] == "b" for w in WORKLOADS.values())),
     Case("take every image from there", {"image.repository": "registry.example.org/spark", "image.tag": "7"},
          lambda f: {spec["containers"][0]["image"] for spec in specs(f)} == {"registry.example.org/spark:7"}),
-    Case("pull images so", {"image.pullPolicy": "Always"},
+    Case("pull images so", {"image.pullPolicy": "Always", "image.repository": "registry.example.org/spark"},
          lambda f: {spec["containers"][0]["imagePullPolicy"] for spec in specs(f)} == {"Always"}),
     Case("pull images with these credentials", {"imagePullSecrets": [{"name": "registry"}]},
          lambda f: all(spec["imagePullSecrets"] == [{"name": "registry"}] for spec in specs(f))),

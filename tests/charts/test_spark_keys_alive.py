@@ -20,6 +20,7 @@ ON: Paths = {"metrics.enabled": True, "mounts.events.claim": "events", **dict.fr
 NEEDS: dict[str, Paths] = {
     "global.claims.events": {"mounts.events.claim": ""},
     "image.tag": {"image.repository": "mine"},
+    "connect.proxy.image.pullPolicy": {"connect.enabled": True, "connect.proxy.image.repository": "example.org/mine"},
     "connect.proxy.image.tag": {"connect.enabled": True, "connect.proxy.image.repository": "mine"},
     **{
         f"{page}{way}": {f"{page}{way.partition('.')[0]}.{key}": value for key, value in needed.items()}

@@ -24,12 +24,14 @@ def executor() -> Any:
     stand_ins = {name: types.ModuleType(name) for name in names} | {base.__name__: base, state.__name__: state}
     before = {name: sys.modules.get(name) for name in stand_ins}
     sys.modules.update(stand_ins)
+    sys.path.insert(0, str(SCRIPT.parent))
     try:
         spec = importlib.util.spec_from_file_location("airspark_executor", SCRIPT)
         assert spec and spec.loader
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     finally:
+        sys.path.remove(str(SCRIPT.parent))
         for name, module_before in before.items():
             if module_before is None:
                 del sys.modules[name]

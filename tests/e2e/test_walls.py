@@ -92,7 +92,8 @@ def test_should_take_a_pod_with_a_secret_an_account_and_volumes_of_its_own(up: N
 
 
 def test_should_keep_the_launcher_out_of_the_pods_of_the_platform(up: None) -> None:
-    names = kubectl(PLATFORM, "get", "pods", "--selector", "release=airspark,component!=worker", "--output", "name").split()
+    chosen = ("--selector", "release=airspark,component!=worker", "--field-selector", "status.phase=Running")
+    names = kubectl(PLATFORM, "get", "pods", *chosen, "--output", "name").split()
     running = [name.removeprefix("pod/") for name in names]
     assert any("scheduler" in name for name in running) and any("postgresql" in name for name in running)
     for name in running:

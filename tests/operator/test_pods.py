@@ -161,7 +161,6 @@ def should_take_the_account_that_the_spec_names(role: str) -> None:
     [
         ("affinity", {"nodeAffinity": {}}),
         ("dnsConfig", {"nameservers": ["10.0.0.2"]}),
-        ("hostNetwork", True),
         ("priorityClassName", "high"),
         ("schedulerName", "mine"),
         ("shareProcessNamespace", True),
@@ -173,11 +172,6 @@ def should_take_the_account_that_the_spec_names(role: str) -> None:
 )
 def should_put_a_field_of_the_pod_into_the_pod(role: str, field: str, value: Any) -> None:
     assert pod(role, {field: value})["spec"][field] == value
-
-
-@ROLES
-def should_resolve_names_of_the_cluster_on_the_nodes_network_too(role: str) -> None:
-    assert pod(role, {"hostNetwork": True})["spec"]["dnsPolicy"] == "ClusterFirstWithHostNet"
 
 
 @ROLES
@@ -246,7 +240,6 @@ def should_attach_a_volume_that_a_sidecar_mounts(role: str) -> None:
     [
         {"persistentVolumeClaim": {"claimName": "c"}},
         {"emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
-        {"hostPath": {"path": "/data", "type": "Directory"}},
         {"nfs": {"server": "nfs", "path": "/data"}},
         {"configMap": {"name": "c"}},
         {"secret": {"secretName": "s"}},
@@ -318,7 +311,6 @@ def should_keep_scratch_in_memory_if_a_property_says_so() -> None:
     ("conf", "volume"),
     [
         ({"emptyDir.v.mount.path": "/v", "emptyDir.v.options.sizeLimit": "1Gi"}, {"emptyDir": {"sizeLimit": "1Gi"}}),
-        ({"hostPath.v.mount.path": "/v", "hostPath.v.options.path": "/host"}, {"hostPath": {"path": "/host"}}),
         (
             {"nfs.v.mount.path": "/v", "nfs.v.options.server": "s", "nfs.v.options.path": "/p"},
             {"nfs": {"server": "s", "path": "/p"}},

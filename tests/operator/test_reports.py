@@ -501,14 +501,14 @@ def should_take_any_port_for_the_executors_block_manager(port: str) -> None:
 
 @ROLES
 def should_accept_a_mount_whose_volume_comes_from_properties(role: str) -> None:
-    prefix = f"spark.kubernetes.{role}.volumes.hostPath.v"
-    conf = {f"{prefix}.mount.path": "/one", f"{prefix}.options.path": "/host"}
+    prefix = f"spark.kubernetes.{role}.volumes.nfs.v"
+    conf = {f"{prefix}.mount.path": "/one", f"{prefix}.options.path": "/share", f"{prefix}.options.server": "nfs"}
     application = app(**{role: {"volumeMounts": [{"name": "v", "mountPath": "/two"}]}}, sparkConf=conf)
     assert validate.problem(application) is None
     made = driver(application) if role == "driver" else template(application)
     assert "/two" in [mount["mountPath"] for mount in container(made)["volumeMounts"]]
     if role == "driver":
-        assert mounted(made)["/one"] == mounted(made)["/two"] == {"name": "v", "hostPath": {"path": "/host"}}
+        assert mounted(made)["/one"] == mounted(made)["/two"] == {"name": "v", "nfs": {"server": "nfs", "path": "/share"}}
 
 
 @ROLES

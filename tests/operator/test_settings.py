@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airspark_operator import settings
+from airspark_operator.policy import Table
 from airspark_operator.settings import Defaults, Election, Settings, WrongSettings
 from airspark_operator.state import Limits
 
@@ -34,6 +35,7 @@ EVERYTHING: Object = {
     "driverStartTimeoutSeconds": 120,
     "maxRetryIntervalSeconds": 60,
     "retryResetSeconds": 30,
+    "policy": {"allowed": {"secrets": ["lake-*"]}, "platform": {"secrets": ["airspark-*"]}},
     "log": {"level": "debug", "format": "plain"},
     "defaults": {
         "serviceAccount": "spark",
@@ -41,6 +43,7 @@ EVERYTHING: Object = {
         "image": "registry/spark:4",
         "podSecurityContext": {"fsGroup": 0},
         "containerSecurityContext": {"runAsNonRoot": True},
+        "networkPolicy": True,
         "uiService": False,
         "ingressUrlFormat": "{{$appName}}.example",
         "ingressClass": "nginx",
@@ -67,6 +70,8 @@ def should_read_every_key_of_the_chart() -> None:
             image="registry/spark:4",
             pod_security_context={"fsGroup": 0},
             container_security_context={"runAsNonRoot": True},
+            network_policy=True,
+            policy=Table(secrets=("lake-*",), platform_secrets=("airspark-*",)),
             ui_service=False,
             ingress_url_format="{{$appName}}.example",
             ingress_class="nginx",
