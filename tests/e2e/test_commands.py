@@ -19,7 +19,7 @@ import pytest
 from applications import send
 from conftest import ROOT, Run, kubectl, make
 
-from airspark import airflow_api, check, cluster, redaction
+from airspark import airflow_api, check, cluster, images, redaction
 from airspark.airflow_api import Airflow
 
 
@@ -67,7 +67,7 @@ def canaries(up: None) -> Iterator[dict[str, str]]:
     lines = (f"echo {shlex.quote(line % found['line'])}" for line in LEAKS)
     script = "; ".join(["echo said $CANARY once", "printf %s $CANARY | base64", *lines])
     container = {
-        "name": "main", "image": "airspark/base:0.1.0", "command": ["bash", "-c", script],
+        "name": "main", "image": images.IMAGES["spark"].tag, "command": ["bash", "-c", script],
         "env": [{"name": "CANARY", "valueFrom": {"secretKeyRef": {"name": "doctor-canary", "key": "value"}}}],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }  # fmt: skip
