@@ -99,6 +99,17 @@ def check_host(where: str, host: str, table: Table) -> None:
         raise spec.Invalid(f"{where}: the host {host} is not allowed; {remedy}")
 
 
+def check_service_type(where: str, kind: str, table: Table) -> None:
+    """Look whether an application may have a Service of a type: NodePort and LoadBalancer are reached from outside the cluster.
+
+    Raises:
+        spec.Invalid: if not; the sentence begins with the field, `where`.
+    """
+    if not policy.matches(kind, table.service_types):
+        remedy = f"ask whoever installs the controller to add it to `{KEY}.serviceTypes`"
+        raise spec.Invalid(f"{where}: a Service of the type {kind} is not allowed; {remedy}")
+
+
 def check_annotations(where: str, ingress: Object) -> None:
     """Look whether an annotation of an Ingress configures the Ingress controller, which all Ingresses of the cluster share.
 

@@ -102,6 +102,7 @@ def user_interface(app: Object, submission: Submission, conf: Mapping[str, str],
     if target is None or not defaults.ui_service:
         return []
     options = app["spec"].get("sparkUIOptions") or {}
+    allowed.check_service_type("sparkUIOptions.serviceType", _type(options), defaults.policy)
     port = int(options.get("servicePort") or target)
     service = _service(app, names.ui_service_name(app), submission.id, options, port, target)
     if not defaults.ingress_url_format:
@@ -122,10 +123,15 @@ def further_ports(app: Object, submission: Submission, defaults: Defaults) -> li
         where = address(app, options.get("ingressURLFormat") or "", submission.app_id)
         ingress = _ingress(app, name, submission.id, options, service, where, defaults)
         field = f"driverIngressOptions[{number}]"
+        allowed.check_service_type(f"{field}.serviceType", _type(options), defaults.policy)
         allowed.check_host(f"{field}.ingressURLFormat", where.host, defaults.policy)
         allowed.check_annotations(f"{field}.ingressAnnotations", ingress)
         found += [service, ingress]
     return found
+
+
+def _type(options: Object) -> str:
+    return str(options.get("serviceType") or "ClusterIP")
 
 
 def _service(app: Object, name: str, submission_id: str, options: Object, port: int, target: int) -> Object:
@@ -133,7 +139,7 @@ def _service(app: Object, name: str, submission_id: str, options: Object, port: 
     if options.get("serviceAnnotations"):
         metadata["annotations"] = options["serviceAnnotations"]
     entry = {"name": options.get("servicePortName") or UI_PORT_NAME, "port": port, "targetPort": target, "protocol": "TCP"}
-    wanted = {"type": options.get("serviceType") or "ClusterIP", "selector": names.selector(app), "ports": [entry]}
+    wanted = {"type": _type(options), "selector": names.selector(app), "ports": [entry]}
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": wanted}
 
 

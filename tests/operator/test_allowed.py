@@ -181,6 +181,19 @@ def test_should_refuse_an_ingress_with_another_host_or_a_piece_of_the_controller
     assert [one for one in build("driver", {}, driverIngressOptions=fine) if one["kind"] == "Ingress"]
 
 
+def test_should_refuse_a_service_that_is_reached_from_outside_until_it_is_allowed() -> None:
+    named = {"servicePort": 9000, "servicePortName": "x", "ingressURLFormat": "a.example.org", "serviceType": "LoadBalancer"}
+    asked = {"driverIngressOptions": [named]}
+    said = "driverIngressOptions[0].serviceType: a Service of the type LoadBalancer is not allowed; ask whoever installs"
+    assert refused("driver", {}, **asked).startswith(said)
+    assert refused("driver", {}, sparkUIOptions={"serviceType": "NodePort"}).startswith(
+        "sparkUIOptions.serviceType: a Service of"
+    )
+    table = dataclasses.replace(TABLE, service_types=("ClusterIP", "LoadBalancer"))
+    made = objects(app(**asked), dataclasses.replace(DEFAULTS, policy=table))
+    assert "LoadBalancer" in [one["spec"].get("type") for one in made if one["kind"] == "Service"]
+
+
 def test_should_allow_any_name_but_no_host_and_nothing_of_the_node_where_the_chart_says_nothing() -> None:
     table = settings.from_object({}).defaults.policy
     assert table == Table() and table.hosts == () and table.secrets == ("*",)

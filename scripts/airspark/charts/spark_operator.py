@@ -145,6 +145,7 @@ class Allowed(Values):
     claims: list[str]
     priorityClasses: list[str]
     hosts: list[str]
+    serviceTypes: list[str]
 
 
 class DriverRbac(Create):

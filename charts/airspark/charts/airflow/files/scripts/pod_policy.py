@@ -38,6 +38,7 @@ class Table:
         claims: claims that pods may mount.
         priority_classes: priority classes that pods may have.
         hosts: hosts of Ingresses.
+        service_types: types of Services.
         platform_secrets: the platform's Secrets, which no pod of a job has, whatever is allowed.
         platform_accounts: its accounts, likewise.
         platform_claims: its claims, likewise.
@@ -49,6 +50,7 @@ class Table:
     claims: tuple[str, ...] = ("*",)
     priority_classes: tuple[str, ...] = ("*",)
     hosts: tuple[str, ...] = ()
+    service_types: tuple[str, ...] = ("ClusterIP",)
     platform_secrets: tuple[str, ...] = ()
     platform_accounts: tuple[str, ...] = ()
     platform_claims: tuple[str, ...] = ()
@@ -211,6 +213,7 @@ def from_object(given: Mapping[str, Any]) -> Table:
         claims=names(allowed, "claims", without.claims),
         priority_classes=names(allowed, "priorityClasses", without.priority_classes),
         hosts=names(allowed, "hosts", without.hosts),
+        service_types=names(allowed, "serviceTypes", without.service_types),
         platform_secrets=names(platform, "secrets", ()),
         platform_accounts=names(platform, "serviceAccounts", ()),
         platform_claims=names(platform, "claims", ()),
