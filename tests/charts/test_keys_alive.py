@@ -141,6 +141,11 @@ NEEDS: dict[str, Paths] = {
     "pgbouncer.sslmode": EXTERNAL,
     "postgresql": INTERNAL,
     "postgresql.enabled": EXTERNAL,
+    "postgresql.image.pullPolicy": {**INTERNAL, "postgresql.image.repository": "example.org/mine", "postgresql.image.tag": "1"},
+    **{
+        f"images.{part}.pullPolicy": {f"images.{part}.repository": "example.org/mine", f"images.{part}.tag": "1"}
+        for part in ("pgbouncer", "pod_template", "statsd")
+    },
     "postgresql.image.tag": {**INTERNAL, "postgresql.image.repository": "mine"},
     "rotation.adminPassword": {"createUserJob.existingSecret": ""},
     "rotation.apiSecretKey": {"apiSecretKeySecretName": ""},

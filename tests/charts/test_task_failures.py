@@ -18,10 +18,12 @@ def executor() -> Any:
     """The chart's extension of the executor, with as much of Airflow as its import needs."""
     base = types.ModuleType("airflow.providers.cncf.kubernetes.executors")
     base.kubernetes_executor = types.SimpleNamespace(KubernetesExecutor=object)  # type: ignore[attr-defined]
+    exceptions = types.ModuleType("airflow.providers.cncf.kubernetes.exceptions")
+    exceptions.PodMutationHookException = Exception  # type: ignore[attr-defined]
     state = types.ModuleType("airflow.utils.state")
     state.TaskInstanceState = types.SimpleNamespace(FAILED="failed")  # type: ignore[attr-defined]
     names = ["airflow", "airflow.providers", "airflow.providers.cncf", "airflow.providers.cncf.kubernetes", "airflow.utils"]
-    stand_ins = {name: types.ModuleType(name) for name in names} | {base.__name__: base, state.__name__: state}
+    stand_ins = {name: types.ModuleType(name) for name in names} | {part.__name__: part for part in (base, exceptions, state)}
     before = {name: sys.modules.get(name) for name in stand_ins}
     sys.modules.update(stand_ins)
     sys.path.insert(0, str(SCRIPT.parent))
