@@ -215,7 +215,8 @@ def _decided(app: Object, submission: Submission, conf: Mapping[str, str], defau
         "spark.driver.blockManager.port": str(block_manager_port(conf)),
     }
     port(conf, "spark.blockManager.port", BLOCK_MANAGER_PORT, any_port=True)
-    found[PULL_POLICY] = pull_policy(conf.get("spark.kubernetes.executor.container.image", ""), conf.get(PULL_POLICY))
+    if conf.get("spark.kubernetes.executor.container.image", "").startswith(LOADED):
+        found[PULL_POLICY] = "Never"
     if accounts.executor(app, defaults):
         found[accounts.PROPERTIES[kinds.EXECUTOR]] = accounts.executor(app, defaults)
     if conf.get(HADOOP_CONFIG_MAP) and not app["spec"].get("hadoopConfigMap"):

@@ -49,10 +49,8 @@ for _role in ("driver", "executor"):
         f"{_prefix}node.selector.": {f"{_prefix}node.selector.a": "b"},
     }
 
-#: Volumes of properties, behind `spark.kubernetes.<role>.volumes.`.
+#: Volumes of properties, behind `spark.kubernetes.<role>.volumes.`, but for `hostPath`, which is refused.
 VOLUMES: dict[str, Properties] = {
-    "hostPath": {"mount.path": "/v", "options.path": "/h"},
-    "hostPath, all": {"mount.path": "/v", "options.path": "/h", "options.type": "Directory", "mount.readOnly": "true"},
     "emptyDir": {"mount.path": "/v"},
     "emptyDir, all": {"mount.path": "/v", "options.medium": "Memory", "options.sizeLimit": "1Gi", "mount.subPathExpr": "$(A)"},
     "nfs": {"mount.path": "/v", "options.path": "/h", "options.server": "s"},

@@ -211,8 +211,7 @@ def _of_pod(role: str) -> Iterator[Case]:
     yield Case(
         f"{role}.podSecurityContext", {role: {"podSecurityContext": CONTEXT}}, pods={role: {"spec": {"securityContext": CONTEXT}}}
     )
-    network = {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}
-    yield Case(f"{role}.hostNetwork", {role: {"hostNetwork": True}}, pods={role: {"spec": network}})
+    yield Case(f"{role}.hostNetwork", {role: {"hostNetwork": False}}, pods={role: {"spec": {"hostNetwork": False}}})
     sidecar = {"name": "s", "image": "s"}
     yield Case(f"{role}.sidecars", {role: {"sidecars": [sidecar]}}, pods={role: {"spec": {"containers": [sidecar]}}})
     labels = {"labels": {"a": "{{APP_ID}}"}}

@@ -160,8 +160,8 @@ def should_never_pull_an_image_whose_name_has_no_registry_and_no_owner(spec: dic
     """Whoever takes the name airspark in a public registry would run every job."""
     application = app(**spec)
     assert container(objects(application)[-1])["imagePullPolicy"] == driver
-    made = one(application, "ConfigMap")
-    assert f"spark.kubernetes.container.image.pullPolicy={executor}" in made["data"]["spark.properties"]
+    # Spark's default where nothing is said
+    assert properties(application).get("spark.kubernetes.container.image.pullPolicy", "IfNotPresent") == executor
 
 
 def should_leave_out_encryption_of_the_defaults_where_the_application_switches_authentication_off() -> None:
