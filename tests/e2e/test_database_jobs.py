@@ -14,7 +14,7 @@ import pytest
 from conftest import Configured, kubectl, upgrade, wait_for_bootstrap
 from servers import merged
 
-from airspark.airflow_api import Airflow
+from airspark import airflow_api
 
 pytestmark = pytest.mark.long
 STAGE = 2
@@ -67,12 +67,13 @@ def test_should_send_every_part_of_airflow_through_pgbouncer(configured: Configu
 
 
 def test_should_answer_over_an_asynchronous_session(configured: Configured) -> None:
-    client: Airflow = configured.airflow
-    run = client.call("GET", "/dags/~/dagRuns", params={"state": "success", "limit": 1})["dag_runs"][0]
-    # More often than a statement has to be repeated for a driver to prepare it on the server.
-    for _ in range(12):
-        path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/wait"
-        assert client.call("GET", path, params={"interval": 1})["state"] == "success"
+    # The first login's token has ended where another test rotated the JWT secret.
+    with airflow_api.connect() as client:
+        run = client.call("GET", "/dags/~/dagRuns", params={"state": "success", "limit": 1})["dag_runs"][0]
+        # More often than a statement has to be repeated for a driver to prepare it on the server.
+        for _ in range(12):
+            path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/wait"
+            assert client.call("GET", path, params={"interval": 1})["state"] == "success"
 
 
 @pytest.fixture
