@@ -23,7 +23,7 @@ from errors import UserError
 
 #: What a gzip file may unpack to, unless the application is given another limit.
 MAX_UNPACKED_MIB = 10_240
-#: The longest line that is read: whoever reads a line holds the whole of it in memory.
+#: The longest line that is read: a reader holds the whole line in memory.
 MAX_LINE_MIB = 64
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLOCK = 2**20

@@ -331,7 +331,7 @@ def _copy(file: Path, made: Path, outcome: Outcome, limits: Limits) -> None:
         for block in applications.load("inputs").blocks(str(file), limits.bytes):
             copied += len(block)
             if copied > most:
-                raise Refused(f"it unpacks to more than {limits.ratio} times its size: it is no file of data, or raise max_ratio")
+                raise Refused(f"it unpacks to more than {limits.ratio} times its size: if it is a data file, raise max_ratio")
             target.write(block)
         target.flush()
         os.fsync(target.fileno())

@@ -95,8 +95,7 @@ def check_host(where: str, host: str, table: Table) -> None:
         spec.Invalid: if not; the sentence begins with the field, `where`.
     """
     if not policy.matches(host, table.hosts):
-        remedy = f"ask whoever installs the controller to add it to `{KEY}.hosts`"
-        raise spec.Invalid(f"{where}: the host {host} is not allowed; {remedy}")
+        raise spec.Invalid(f"{where}: the host {host} is not allowed; {policy.allow(KEY, 'hosts')}")
 
 
 def check_service_type(where: str, kind: str, table: Table) -> None:
@@ -106,7 +105,7 @@ def check_service_type(where: str, kind: str, table: Table) -> None:
         spec.Invalid: if not; the sentence begins with the field, `where`.
     """
     if not policy.matches(kind, table.service_types):
-        remedy = f"ask whoever installs the controller to add it to `{KEY}.serviceTypes`"
+        remedy = policy.allow(KEY, "serviceTypes")
         raise spec.Invalid(f"{where}: a Service of the type {kind} is not allowed; {remedy}")
 
 

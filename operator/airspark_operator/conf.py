@@ -21,7 +21,7 @@ PULL_SECRETS = "spark.kubernetes.container.image.pullSecrets"
 #: Properties about encryption of what is sent, which needs spark.authenticate.
 CRYPTO = "spark.network.crypto."
 PULL_POLICY = "spark.kubernetes.container.image.pullPolicy"
-#: Images that are loaded into nodes: nobody owns this name in a public registry, so whoever takes it would run every job.
+#: Images that are loaded into nodes: nobody owns this name in a public registry, so its next owner would run every job.
 LOADED = "airspark/"
 #: What Spark's submission client mounts into the driver, and by another property into executors (HadoopConfDriverFeatureStep).
 HADOOP_CONFIG_MAP = "spark.kubernetes.hadoop.configMapName"

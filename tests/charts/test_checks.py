@@ -221,7 +221,7 @@ CHECKS = [
     Check(
         "gitSync-key-without-known-hosts",
         {**GIT, "dags.gitSync.sshKeySecret": "b"},
-        "dags.gitSync.knownHosts: it is empty, so whoever answers in place of the repository's host could bring DAGs",
+        "dags.gitSync.knownHosts: it is empty, so any server that answers in place of the repository's host could bring DAGs",
         {"dags.gitSync.knownHosts": "git.example.org ssh-ed25519 AAAA"},
     ),
     Check(

@@ -415,7 +415,7 @@ def should_let_sparks_variables_volumes_and_labels_win_over_the_charts() -> None
 
 @pytest.mark.parametrize("chart", ["airspark", "airflow", "spark", "spark-operator"])
 def should_never_pull_an_image_whose_name_has_no_registry_and_no_owner(chart: str) -> None:
-    """Whoever takes the name airspark in a public registry would be given every Secret."""
+    """The next owner of the name airspark in a public registry would be given every Secret."""
     rendered = text(None, chart=chart)
     ours = [line.strip() for line in rendered.splitlines() if line.strip().startswith("image: airspark/")]
     assert ours and "imagePullPolicy: IfNotPresent" not in rendered and rendered.count("imagePullPolicy: Never") >= len(ours)

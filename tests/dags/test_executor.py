@@ -180,10 +180,10 @@ def _reads(name: str) -> dict[str, Any]:
     ("spec", "metadata", "why"),
     [
         (_reads("airspark-fernet-key"), None, "containers[0].envFrom[0].secretRef.name: the Secret airspark-fernet-key"),
-        (_reads("other"), None, "the Secret other is not allowed; ask whoever installs the platform to add it to `workers.kube"),
+        (_reads("other"), None, "the Secret other is not allowed; ask the platform's administrator to add it to `workers.kube"),
         ({"volumes": [{"name": "v", "secret": {"secretName": "airspark-metadata"}}]}, None, "the Secret airspark-metadata is"),
         ({"serviceAccountName": "airspark-airflow-scheduler"}, None, "airspark-airflow-scheduler is an account of"),
-        ({"serviceAccountName": "default"}, None, "the account default is not allowed; ask whoever installs the platform to add"),
+        ({"serviceAccountName": "default"}, None, "the account default is not allowed; ask the platform's administrator to add"),
         ({"hostNetwork": True}, None, "spec.hostNetwork: a job does not share the network of its node; remove it"),
         ({"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}, None, "a job mounts nothing of its node, here /"),
         ({"containers": [{"name": "base", "securityContext": {"privileged": True}}]}, None, "the container base of a job never"),

@@ -172,7 +172,7 @@ def test_should_quarantine_a_gzip_file_that_unpacks_to_many_times_its_size_befor
     data.limits = arrivals.Limits(2**30, 100)
     data.upload(f"{NAME}.gz", _packed(GOOD + GOOD.splitlines(True)[1] * 3_000_000))
     (outcome,) = data.run()
-    assert outcome.reason == "it unpacks to more than 100 times its size: it is no file of data, or raise max_ratio"
+    assert outcome.reason == "it unpacks to more than 100 times its size: if it is a data file, raise max_ratio"
     assert not list(data.root.rglob("*.csv"))
 
 

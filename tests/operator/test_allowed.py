@@ -24,7 +24,7 @@ TABLE = Table(
     platform_claims=("data-airspark-postgresql-*",),
     platform_labels={"release": "airspark"},
 )
-ALLOW = "ask whoever installs the platform to add it to `spark.allowed."
+ALLOW = "ask the platform's administrator to add it to `spark.allowed."
 ROLES = pytest.mark.parametrize("role", ["driver", "executor"])
 
 
@@ -184,7 +184,7 @@ def test_should_refuse_an_ingress_with_another_host_or_a_piece_of_the_controller
 def test_should_refuse_a_service_that_is_reached_from_outside_until_it_is_allowed() -> None:
     named = {"servicePort": 9000, "servicePortName": "x", "ingressURLFormat": "a.example.org", "serviceType": "LoadBalancer"}
     asked = {"driverIngressOptions": [named]}
-    said = "driverIngressOptions[0].serviceType: a Service of the type LoadBalancer is not allowed; ask whoever installs"
+    said = "driverIngressOptions[0].serviceType: a Service of the type LoadBalancer is not allowed; ask the"
     assert refused("driver", {}, **asked).startswith(said)
     assert refused("driver", {}, sparkUIOptions={"serviceType": "NodePort"}).startswith(
         "sparkUIOptions.serviceType: a Service of"

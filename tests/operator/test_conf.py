@@ -157,7 +157,7 @@ def should_refuse_what_is_no_port_and_name_the_property(key: str, text: str) -> 
     ],
 )
 def should_never_pull_an_image_whose_name_has_no_registry_and_no_owner(spec: dict[str, Any], driver: str, executor: str) -> None:
-    """Whoever takes the name airspark in a public registry would run every job."""
+    """The next owner of the name airspark in a public registry would run every job."""
     application = app(**spec)
     assert container(objects(application)[-1])["imagePullPolicy"] == driver
     # Spark's default where nothing is said

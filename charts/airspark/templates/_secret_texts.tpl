@@ -1,5 +1,5 @@
 {{/*
-Texts among the values that look like a secret: whoever reads the values, a ConfigMap or a pod would read them. Each chart holds
+Texts among the values that look like a secret: every reader of the values, a ConfigMap or a pod would read them. Each chart holds
 the same copy of this file, and a test compares the copies.
 
   common.secretTexts         their paths and names, as JSON; in maps of the user's own a name alone tells them (dict values, own)

@@ -16,7 +16,7 @@ trap 'rm -f "$file.part"' EXIT
 
 url=${AIRSPARK_DIRECT_CONNECTION:-$DATABASE_URL}
 url=${url/#postgresql+psycopg2:/postgresql:}
-# Arguments are read by whoever lists the node's processes, so the password goes by the environment, decoded.
+# Everybody who lists the node's processes reads arguments, so the password goes by the environment, decoded.
 if [[ $url =~ ^([a-z]+://[^:/@]*):([^@]*)@(.*)$ ]]; then
   encoded=${BASH_REMATCH[2]//\\/\\\\}
   url=${BASH_REMATCH[1]}@${BASH_REMATCH[3]}

@@ -112,7 +112,7 @@ What every chart needs. Each chart holds the same copy of this file, and a test 
 {{- $_ := set $container (first $merge) (include "common.merge" (dict "items" . "by" (rest $merge)) | fromJsonArray) }}
 {{- end }}
 {{- end }}
-{{- /* Nobody owns this name in a public registry: whoever takes it would be given every Secret. A registry's name before it is pulled. */}}
+{{- /* Nobody owns this name in a public registry; its next owner would be given every Secret. A registry's name before it is pulled. */}}
 {{- if hasPrefix "airspark/" (toString $container.image) }}
 {{- if eq (toString $container.imagePullPolicy) "Always" }}{{ fail (printf "\n\nThe image %s is loaded into the nodes and never pulled, because its name has no registry; write yours before it, or remove `pullPolicy: Always`\n" $container.image) }}{{ end }}
 {{- $_ := set $container "imagePullPolicy" "Never" }}

@@ -51,7 +51,7 @@ dags.gitSync.repo: names no repository; set its address, or switch `dags.gitSync
 dags.persistence.enabled: DAGs come from Git or from a claim, not from both; switch this or `dags.gitSync.enabled` off
 {{- end }}
 {{- if and $git.enabled $git.sshKeySecret (not $git.knownHosts) }}
-dags.gitSync.knownHosts: it is empty, so whoever answers in place of the repository's host could bring DAGs; write the lines that `ssh-keyscan` prints for the host, after a look at the fingerprints that its owner publishes
+dags.gitSync.knownHosts: it is empty, so any server that answers in place of the repository's host could bring DAGs; write the lines that `ssh-keyscan` prints for the host, after a look at the fingerprints that its owner publishes
 {{- end }}
 {{- if and $git.credentialsSecret $git.sshKeySecret }}
 dags.gitSync.credentialsSecret: a repository is opened by a password or by a key, not by both; remove this or `dags.gitSync.sshKeySecret`

@@ -23,7 +23,7 @@ ValidatingAdmissionPolicy. Each chart holds the same copy of this file, and a te
 {{- define "common.admission" -}}
 {{- $secret := dict "table" .table "kind" "secrets" -}}
 {{- $release := .release | toJson -}}
-{{- $allow := printf "ask whoever installs the platform to add it to `%s." .key -}}
+{{- $allow := printf "ask the platform's administrator to add it to `%s." .key -}}
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
 metadata:

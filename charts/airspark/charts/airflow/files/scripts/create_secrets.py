@@ -242,7 +242,7 @@ def copy(store: Store, wanted: str) -> None:
         wanted: `<Secret>/<key>=<file>`.
 
     Raises:
-        SecretError: if there is no such key.
+        SecretError: if the key does not exist.
     """
     source, _, file = wanted.partition("=")
     name, _, key = source.partition("/")

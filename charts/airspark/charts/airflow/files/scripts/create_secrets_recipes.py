@@ -96,7 +96,7 @@ def rsa_private_key() -> str:
 
 
 def certificate(private_key: str, names: list[str], days: int) -> str:
-    """Return a certificate as PEM that its own key signs: whoever trusts it needs no other authority.
+    """Return a certificate as PEM that its own key signs: a client that trusts it needs no other authority.
 
     Args:
         private_key: as PEM.

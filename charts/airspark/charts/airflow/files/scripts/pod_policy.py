@@ -1,6 +1,6 @@
 """What the pod of a job may be: the one table that the KubernetesExecutor, the controller and the admission policies follow.
 
-Whoever writes a DAG or a SparkApplication decides what its pods look like, but not that they reach what is the platform's: its
+The author of a DAG or a SparkApplication decides what its pods look like, but not that they reach what is the platform's: its
 Secrets, its accounts, its volumes, its Services, the nodes. The file stands in the image of the controller, and in the Airflow
 chart as a copy that `python -m airspark.charts.generate` makes; so it needs nothing but Python.
 """
@@ -120,7 +120,7 @@ def _account(spec: Object, table: Table, key: str) -> Iterator[Refusal]:
         if matches(name, table.platform_accounts):
             yield Refusal(f"spec.{field_name}", name, f"{name} is an account of the platform's own", "use another account")
         elif not matches(name, table.service_accounts):
-            yield Refusal(f"spec.{field_name}", name, f"the account {name} is not allowed", _allow(key, "serviceAccounts"))
+            yield Refusal(f"spec.{field_name}", name, f"the account {name} is not allowed", allow(key, "serviceAccounts"))
 
 
 def _priority(spec: Object, table: Table, key: str) -> Iterator[Refusal]:
@@ -128,7 +128,7 @@ def _priority(spec: Object, table: Table, key: str) -> Iterator[Refusal]:
     if name and matches(name, SYSTEM_PRIORITIES):
         yield Refusal("spec.priorityClassName", name, f"{name} is for parts of the cluster", "use another priority class")
     elif name and not matches(name, table.priority_classes):
-        yield Refusal("spec.priorityClassName", name, f"the priority class {name} is not allowed", _allow(key, "priorityClasses"))
+        yield Refusal("spec.priorityClassName", name, f"the priority class {name} is not allowed", allow(key, "priorityClasses"))
 
 
 def _object(path: str, name: str, kind: str, table: Table, key: str) -> Iterator[Refusal]:
@@ -140,11 +140,17 @@ def _object(path: str, name: str, kind: str, table: Table, key: str) -> Iterator
     if matches(name, own):
         yield Refusal(path, name, f"the {kind} {name} is the platform's own", f"use a {kind} of the job's")
     elif not matches(name, allowed):
-        yield Refusal(path, name, f"the {kind} {name} is not allowed", _allow(key, list_name))
+        yield Refusal(path, name, f"the {kind} {name} is not allowed", allow(key, list_name))
 
 
-def _allow(key: str, list_name: str) -> str:
-    return f"ask whoever installs the platform to add it to `{key}.{list_name}`"
+def allow(key: str, list_name: str) -> str:
+    """Return what to do to have a name allowed.
+
+    Args:
+        key: the key of the values that holds the lists.
+        list_name: the list.
+    """
+    return f"ask the platform's administrator to add it to `{key}.{list_name}`"
 
 
 def _named(value: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -175,7 +181,7 @@ def _container(path: str, container: Object) -> Iterator[Refusal]:
     if context.get("procMount") not in (None, "", "Default"):
         yield Refusal(f"{path}.securityContext.procMount", "", f"{own} of a job sees /proc as Kubernetes masks it", "remove it")
     if (context.get("windowsOptions") or {}).get("hostProcess"):
-        why = f"{own} of a job is no process of its node"
+        why = f"{own} of a job is not a process of its node"
         yield Refusal(f"{path}.securityContext.windowsOptions.hostProcess", "", why, "remove it")
     for name in (context.get("capabilities") or {}).get("add") or ():
         if name not in CAPABILITIES:
