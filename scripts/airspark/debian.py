@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +42,23 @@ def sources(suite: str, release: str = "bookworm") -> list[str]:
     return lines
 
 
+def sandbox_user(folder: Path) -> str:
+    """The user apt downloads as: its own, `_apt`, if it may enter the folder; else the one who runs this.
+
+    apt started by root gives up its rights for what it reads from the network, but cannot where a folder above is closed
+    to others, such as a checkout in root's home.
+
+    Args:
+        folder: where apt's lists and archives are.
+    """
+    try:
+        pwd.getpwnam("_apt")
+    except KeyError:
+        return "root"
+    above = (folder, *folder.resolve().parents)
+    return "_apt" if all(path.stat().st_mode & stat.S_IXOTH for path in above) else "root"
+
+
 def fetch(run: Run, folder: Path, suite: str, packages: list[str], *, closure: bool) -> list[Path]:
     """Download packages of a suite.
 
@@ -58,13 +78,17 @@ def fetch(run: Run, folder: Path, suite: str, packages: list[str], *, closure: b
     lists, archives = folder / "lists", folder / "archives"
     for path in (lists / "partial", archives / "partial"):
         path.mkdir(parents=True, exist_ok=True)
+    user = sandbox_user(folder)
+    if user == "_apt" and os.geteuid() == 0:
+        for path in (lists / "partial", archives, archives / "partial"):
+            shutil.chown(path, user)
     keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
     signed = f"[signed-by={keyring}] " if keyring.exists() else ""
     (folder / "sources.list").write_text("".join(line.replace("deb ", f"deb {signed}", 1) + "\n" for line in sources(suite)))
     options = [
         "-o", f"Dir::Etc::sourcelist={folder}/sources.list", "-o", "Dir::Etc::sourceparts=/dev/null",
         "-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={folder}", "-o", f"Dir::Cache::archives={archives}",
-        "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3",
+        "-o", f"APT::Sandbox::User={user}", "-o", "Acquire::Retries=3",
     ]  # fmt: skip
     run(["apt-get", *options, "-q", "update"])
     if closure:
