@@ -86,7 +86,7 @@ bench-operator: $(VENV)/.ready ## What a submission costs, beside spark-submit's
 bench-etl: $(VENV)/.ready ## The daily ETL at 1 GB and 4 GB, beside a plain script, local[2], DuckDB and pandas (REPEAT=5, SIZES=1000,4000, LEVERS=1); needs `make up`
 	@PYTHONPATH=scripts:tests/bench $(VENV)/bin/python tests/bench/bench_etl.py $(REPEAT) $(if $(SIZES),--sizes "$(SIZES)") $(if $(LEVERS),--levers)
 
-lint: $(VENV)/.ready ## ruff, mypy, shellcheck, helm lint
+lint: $(VENV)/.ready ## ruff, mypy, shellcheck, kube-score, checkov
 	@scripts/test.sh lint
 
 generate: $(VENV)/.ready ## Write what is generated: chart schemas and versions

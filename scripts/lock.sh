@@ -28,7 +28,7 @@ environment=$(PYTHONPATH=scripts .build/venv/bin/python -m airspark prepare)
 eval "$environment"
 AIRSPARK_LOCK_COPY=$copy "$copy/images/lock.sh" "$@"
 # After the images, because the scripts' own environment has the controller's packages in the versions of its image.
-for name in bench dev examples go oidc pytest; do
+for name in bench dev examples go oidc pytest scan; do
   (cd "$copy" && "$UV" pip compile --quiet --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
     --no-header --output-file "requirements/$name.txt" "$@" "requirements/$name.in" >/dev/null)
   echo "✓ requirements/$name.txt" >&2

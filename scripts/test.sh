@@ -5,7 +5,7 @@
 #   scripts/test.sh all    # the same, then the end-to-end tests on an ephemeral kind cluster
 #   scripts/test.sh long   # what takes longer: marked `long`, see pyproject.toml
 #   scripts/test.sh apps   # the DAGs and Spark applications alone, inside their image
-#   scripts/test.sh lint   # ruff, mypy, shellcheck
+#   scripts/test.sh lint   # ruff, mypy, shellcheck, kube-score, checkov
 #
 # What it takes (engine, images) is made first. Arguments after the part go to the last pytest.
 set -euo pipefail
@@ -31,6 +31,12 @@ lint() {
   step "shellcheck" .build/venv/bin/shellcheck scripts/*.sh images/*.sh images/*/*.sh images/kind-node/files/entrypoint \
     images/spark/kubernetes/* dags/scripts/*.sh \
     charts/airflow/files/*.sh charts/spark/files/scripts/*.sh charts/spark/files/connect/*.sh
+  step "kube-score and checkov" scan
+}
+
+# Each finding of theirs has its reason in that file, and each reason a finding.
+scan() {
+  AIRSPARK_HELM=$("$python" -c 'from airspark.tools import ensure; print(ensure("helm"))') "$python" -m pytest -q tests/charts/test_policy.py
 }
 
 # DAGs and Spark applications run inside the image they ship in: same Python, Java, Spark and Airflow. The argument is
@@ -75,7 +81,8 @@ prepare() {
 fast() {
   prepare
   lint
-  step "tests of scripts and charts" "$python" -m pytest -q --numprocesses auto --dist loadfile tests/unit tests/charts tests/operator
+  step "tests of scripts and charts" "$python" -m pytest -q --numprocesses auto --dist loadfile -m "not long" \
+    --ignore tests/charts/test_policy.py tests/unit tests/charts tests/operator
   step "tests of images" of_images
   step "tests of DAGs and Spark applications" inside "not long"
 }
@@ -94,6 +101,8 @@ case $part in
   long)
     prepare
     step "long tests of DAGs and Spark applications" inside long worksteal
+    step "long tests of scripts and charts" "$python" -m pytest -q --numprocesses auto -m long --durations 20 \
+      tests/unit tests/charts tests/operator
     step "long tests" env AIRSPARK_REQUIRE_IMAGES=1 "$python" -m pytest -q -m long --durations 60 tests/images tests/e2e "$@"
     ;;
   *) echo "✗ there is no part '$part': fast, all, long, apps or lint" >&2; exit 2 ;;

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Make the scripts' own Python environment.
+# Make a Python environment from a lock file: the scripts' own, unless another is named.
 #
 #   scripts/venv.sh python3 .build/venv
+#   scripts/venv.sh python3 .build/scan scan
 set -euo pipefail
-python=${1:?usage: scripts/venv.sh <python> <folder>} venv=${2:?usage: scripts/venv.sh <python> <folder>}
-log=.build/logs/venv.log
+usage="usage: scripts/venv.sh <python> <folder> [<name of requirements/name.txt>]"
+python=${1:?$usage} venv=${2:?$usage} lock=requirements/${3:-dev}.txt
+log=.build/logs/${venv##*/}.log
 mkdir -p "${log%/*}"
 
 fail() {
@@ -20,7 +22,7 @@ started=$SECONDS
 rm -f "$venv/.ready"
 "$python" -m venv --clear "$venv" >"$log" 2>&1 ||
   fail "$python cannot make a virtual environment" "install python3-venv, then call make again (details: $log)"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt >>"$log" 2>&1 ||
-  { tail -n 5 "$log" >&2; fail "the Python packages of the scripts cannot be installed" "details: $log; then call make again"; }
+"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$lock" >>"$log" 2>&1 ||
+  { tail -n 5 "$log" >&2; fail "the Python packages of $lock cannot be installed" "details: $log; then call make again"; }
 touch "$venv/.ready"
-printf '✓ Python environment of the scripts %s s\n' "$((SECONDS - started))" >&2
+printf '✓ Python environment of %s %s s\n' "$lock" "$((SECONDS - started))" >&2
