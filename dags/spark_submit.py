@@ -15,7 +15,7 @@ from pipelines.defaults import APPLICATIONS, DEFAULT_ARGS, due_within
 from pipelines.failures import RefusedInputPolicy
 
 # airflow.providers.apache.spark.operators.spark_submit has it; from here it comes without the Kubernetes clients.
-from pipelines.spark import POOL, SparkSubmitOperator
+from pipelines.spark import POOL, TEMPLATE, SparkSubmitOperator
 
 with DAG(
     dag_id="spark_submit",
@@ -85,6 +85,8 @@ with DAG(
         retry_policy=RefusedInputPolicy(),
         # Waits for a slot while as many applications run as the cluster has room for (values airflow.pools).
         pool=POOL,
+        # The pod's template: {"pod_template_file": "/opt/airflow/pod_templates/spark.yaml"} has the secret of the Spark cluster.
+        executor_config=TEMPLATE,
         # Each try ends after that long, and its application with it.
         execution_timeout=timedelta(hours=1),
     )

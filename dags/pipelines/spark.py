@@ -18,6 +18,8 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 
 #: The connection that the charts make where they make a Spark Connect server.
 CONNECT = "spark_connect_default"
+#: The pod template that has the secret of the Spark cluster; other task pods do not get it (docs/secrets.md).
+TEMPLATE = {"pod_template_file": "/opt/airflow/pod_templates/spark.yaml"}
 #: Limits the applications on the standalone cluster over all DAGs and backfills; the chart airspark makes it.
 POOL = "spark"
 
@@ -86,6 +88,7 @@ def options(application: str, **others: Any) -> dict[str, Any]:
         "total_executor_cores": 2,
         "retry_policy": RefusedInputPolicy(),
         "pool": POOL,
+        "executor_config": TEMPLATE,
         "verbose": False,
         **others,
     }

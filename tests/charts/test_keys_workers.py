@@ -11,11 +11,18 @@ from rendering import env
 
 WHO = "{{ .Release.Name }}"
 PASSWORD = {"valueFrom": {"secretKeyRef": {"name": "crm", "key": "password"}}}
-TEMPLATES = ("pod_template_file.yaml", "small.yaml", "large.yaml", "spark-driver.yaml", "launcher.yaml")
+TEMPLATES = ("pod_template_file.yaml", "small.yaml", "large.yaml", "spark.yaml", "spark-driver.yaml", "launcher.yaml")
+SHARED = "_SPARK_AUTH_SECRET"
+SPARK = {"global.spark.authSecretName": "shared"}
 
 
 def _limit(found: Rendered, template: str, resource: str = "memory") -> Any:
     return found.main(template)["resources"]["limits"].get(resource)
+
+
+def _sharing(found: Rendered) -> list[str]:
+    """Return the pod templates that have the secret of the Spark cluster."""
+    return [name for name in TEMPLATES if SHARED in env(found.main(name))]
 
 
 def _referred(found: Rendered, value: Any) -> Any:
@@ -50,11 +57,20 @@ CASES = [
          {"workers.schedulerName": "packer", "workers.kubernetes.schedulerName": None},
          lambda f: {f.pods[name]["spec"]["schedulerName"] for name in TEMPLATES} == {"packer"}),
     Case("change one named template only", {"workers.kubernetes.podTemplates.large.resources.limits.cpu": "9"},
-         lambda f: [_limit(f, name, "cpu") for name in TEMPLATES] == [None, None, "9", None, None]
+         lambda f: [_limit(f, name, "cpu") for name in TEMPLATES] == [None, None, "9", None, None, None]
          and _limit(f, "large.yaml") == "4Gi"),
     Case("make a named template of what differs", {"workers.kubernetes.podTemplates.gpu": {"nodeSelector": {"gpu": "yes"}}},
          lambda f: f.pods["gpu.yaml"]["spec"]["nodeSelector"] == {"gpu": "yes"}
          and _limit(f, "gpu.yaml") == _limit(f, TEMPLATES[0])),
+    Case("hand the secret of the Spark cluster to every task", {"workers.sparkSecret": True, **SPARK},
+         lambda f: _sharing(f) == [*TEMPLATES]),
+    Case("hand the secret of the Spark cluster to every task but those of a template",
+         {"workers.kubernetes.sparkSecret": True, "workers.kubernetes.podTemplates.small.sparkSecret": False, **SPARK},
+         lambda f: _sharing(f) == [name for name in TEMPLATES if name != "small.yaml"]),
+    Case("hand the secret of the Spark cluster to those templates alone", SPARK,
+         lambda f: _sharing(f) == ["spark.yaml", "spark-driver.yaml"]),
+    Case("hand the secret of the Spark cluster to no task", {"workers.kubernetes.podTemplates": {
+         "spark": {"sparkSecret": False}, "spark-driver": {"sparkSecret": None}}, **SPARK}, lambda f: _sharing(f) == []),
     Case("leave a named template out", {"workers.kubernetes.podTemplates.spark-driver": None},
          lambda f: "spark-driver.yaml" not in f.pods),
     Case("hand the launcher's account and a token to a named template",
@@ -157,6 +173,7 @@ CASES = [
 ]  # fmt: skip
 TOPICS = {
     "safeToEvict": ("workers.safeToEvict",),
+    "secret": ("workers.sparkSecret",),
     "launcher": ("workers.kubernetes.launcher", "workers.kubernetes.podTemplates.submit"),
     "scheduler": ("scheduler",),
     "users": ("createUserJob.defaultUser", "createUserJob.enabled"),

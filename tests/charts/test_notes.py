@@ -179,6 +179,7 @@ def should_say_what_is_installed(values: Object, said: str) -> None:
         ),
         ({"dags": {"persistence": {"enabled": True}}}, "The claim airspark-dags is for the pods of one node"),
         ({"networkPolicies": {"enabled": False}}, "Every pod of the cluster may reach the database"),
+        ({"workers": {"sparkSecret": True}}, "workers.sparkSecret is true, and there is no secret to hand to task pods"),
         (
             {"ingress": {"apiServer": {"enabled": True, "hosts": ["a.example.com"]}}},
             "Passwords for a.example.com travel in the clear",
@@ -188,7 +189,7 @@ def should_say_what_is_installed(values: Object, said: str) -> None:
             "The Ingress serves /flow, and Airflow believes to be at /:",
         ),
     ],
-    ids=["simple", "logs", "replicas", "dags", "policies", "tls", "path"],
+    ids=["simple", "logs", "replicas", "dags", "policies", "secret", "tls", "path"],
 )
 def should_warn_of_what_is_not_fit_for_production(values: Object, said: str) -> None:
     assert not [warning for warning in warnings() if warning.startswith(said)]

@@ -179,7 +179,8 @@ HOLDERS = {
     "triggerer/triggerer": {DATABASE, FERNET, API},
     "bootstrap/bootstrap": {DATABASE, FERNET, "ADMIN_USERNAME", "ADMIN_PASSWORD"},
     "postgresql/postgresql": {"POSTGRES_PASSWORD"},
-    "worker/base": {SHARED},
+    "spark.yaml/base": {SHARED},
+    "spark-driver.yaml/base": {SHARED},
     "spark-master/spark-master": {SHARED},
     "spark-worker/spark-worker": {SHARED},
 }

@@ -85,7 +85,7 @@ class Driver:
 def driver(
     name: str, application: str, *arguments: str, submit: str = "spark-submit", secret: str | None = "", **environment: str
 ) -> Iterator[Driver]:
-    """Run an application in a pod like a task's, and remove the pod afterwards.
+    """Run an application in a pod like that of a task with the template `spark`, and remove the pod afterwards.
 
     Args:
         name: of pod and application.
@@ -96,7 +96,7 @@ def driver(
         environment: further variables of the pod.
     """
     config = json.loads(kubectl("get", "configmap", "airspark-pod-templates", "--output", "json"))
-    pod = yaml.safe_load(config["data"]["pod_template_file.yaml"])
+    pod = yaml.safe_load(config["data"]["spark.yaml"])
     container = pod["spec"]["containers"][0]
     words = " ".join(["--master", MASTER_URL, "--name", name, *arguments])
     run = f'printf %s "$APPLICATION" >/tmp/application.py && exec {submit} {words} /tmp/application.py'

@@ -97,8 +97,7 @@ def test_should_run_task_pods_without_credentials(airflow: Airflow) -> None:
     text = json.dumps(spec)
     assert spec["automountServiceAccountToken"] is False
     assert "SQL_ALCHEMY" not in text and "FERNET" not in text and "JWT_SECRET" not in text
-    sources = [item["valueFrom"] for item in spec["containers"][0]["env"] if "secretKeyRef" in item.get("valueFrom", {})]
-    assert [source["secretKeyRef"]["name"] for source in sources] == ["airspark-spark-auth"]
+    assert "secretKeyRef" not in text and "secretRef" not in text
 
 
 @pytest.mark.long

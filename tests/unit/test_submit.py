@@ -158,7 +158,7 @@ def test_should_compare_no_version_that_one_side_does_not_know() -> None:
 @pytest.mark.parametrize(
     ("client", "given", "words"),
     [
-        (CLIENT._replace(secret=""), REFERENCE, "this pod has none; set the environment variable _SPARK_AUTH_SECRET"),
+        (CLIENT._replace(secret=""), REFERENCE, '"pod_template_file": "/opt/airflow/pod_templates/spark.yaml"'),
         (CLIENT._replace(secret="wrong"), REFERENCE, "the secret of this pod is not the cluster's"),
         (CLIENT._replace(authenticate=False), REFERENCE, "spark.authenticate is not true here"),
         (CLIENT, {}, "add `spark.authenticate.secret: ${env:_SPARK_AUTH_SECRET}`"),

@@ -107,8 +107,9 @@ def check_secret(facts: Mapping[str, Any], client: Client, properties: Mapping[s
         return
     if not client.secret:
         raise Refusal(
-            f"the cluster {master} asks for a secret and this pod has none; set the environment variable "
-            f"{SECRET_VARIABLE} from the cluster's Secret"
+            f"the cluster {master} asks for a secret and this pod has none; ask for the pod template that has it: "
+            'executor_config={"pod_template_file": "/opt/airflow/pod_templates/spark.yaml"}, or have `sparkSecret: true` set in '
+            f"the values of the template; outside of a task's pod, set {SECRET_VARIABLE} from the cluster's Secret"
         )
     theirs = facts.get("secretFingerprint")
     if theirs and fingerprint(client.secret) != theirs:

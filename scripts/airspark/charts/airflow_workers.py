@@ -8,7 +8,13 @@ from airspark.charts.airflow_pods import TaskPod, optional
 from airspark.charts.common import Count, FixedServiceAccount, Resources, Values
 
 
-class NamedTemplate(TaskPod):
+class TaskTemplate(TaskPod):
+    """What task pods alone have."""
+
+    sparkSecret: bool | None = optional("Whether the pod gets the secret of the shared Spark cluster, which submitting needs")
+
+
+class NamedTemplate(TaskTemplate):
     """A named pod template: what differs from `workers` and `workers.kubernetes`."""
 
     launcher: bool | None = optional("Whether the pod gets the launcher's account and its token")
@@ -30,7 +36,7 @@ class PodAllowances(Values):
     priorityClasses: list[str] = Field(description="Priority classes; never one of the cluster's own")
 
 
-class KubernetesWorkers(TaskPod):
+class KubernetesWorkers(TaskTemplate):
     """Task pods of the KubernetesExecutor."""
 
     serviceAccount: FixedServiceAccount | None = optional("Account of the pod")
@@ -39,12 +45,13 @@ class KubernetesWorkers(TaskPod):
     podTemplates: dict[str, NamedTemplate | None]
 
 
-class Workers(TaskPod):
+class Workers(TaskTemplate):
     """Task pods by kind of executor; keys of `kubernetes` go before the flat ones."""
 
     useWorkerDedicatedServiceAccounts: bool | None = optional("Accepted and without effect: task pods have their own account")
 
     serviceAccount: FixedServiceAccount
+    sparkSecret: bool
     resources: Resources
     terminationGracePeriodSeconds: Count
     safeToEvict: bool

@@ -33,6 +33,9 @@ Network policies open port {{ $connection.port }} to the database, and the proxy
 {{- if and .Values.pgbouncer.enabled .Values.pgbouncer.metricsExporterSidecar (not (include "airflow.pgbouncer.exports" .)) }}
 pgbouncer.metricsExporterSidecar is set, and no exporter runs, because the chart has no image of one: set `images.pgbouncerExporter.repository` and `images.pgbouncerExporter.tag`.
 {{- end }}
+{{- if and (or .Values.workers.sparkSecret .Values.workers.kubernetes.sparkSecret) (not (include "airflow.sparkSecret" .)) }}
+workers.sparkSecret is true, and there is no secret to hand to task pods: set `global.spark.authSecretName`.
+{{- end }}
 {{- if .Values.networkPolicies.enabled }}
 {{- $opens := dict "dag_processor.dag_bundle_config_list" "ports 22 and 443" "logging.remote_base_log_folder" "port 443" "database.sql_alchemy_conn" "port 5432 or `networkPolicies.database.ports`" "secrets.backend_kwargs" "port 443" }}
 {{- range $name, $ports := $opens }}
