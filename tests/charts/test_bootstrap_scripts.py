@@ -461,6 +461,36 @@ def should_make_a_certificate_again_for_the_same_key_if_it_ends_soon_or_lacks_a_
     assert (after["tls.crt"] == before["tls.crt"]) is (not change)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "expired",
+            r"tls.crt of Secret tls is a certificate that expired at \d{4}-\d\d-\d\d \d\d:\d\d UTC; put a valid one into it",
+        ),
+        ("garbage", "tls.crt of Secret tls is not a certificate in PEM form; put a valid one into it"),
+    ],
+)
+def should_refuse_a_brought_certificate_that_no_client_would_take(script: ModuleType, store: Store, text: str, said: str) -> None:
+    keys = {**TLS["keys"], "tls.crt": {**TLS["keys"]["tls.crt"], "days": 0}}
+    script.ensure(store, {**TLS, "name": "ended", "keys": {name: {**how, **_of("ended", how)} for name, how in keys.items()}})
+    data = store.data("ended") | ({"tls.crt": "garbage"} if text == "garbage" else {})
+    store.put("tls", data, ours=False)
+    with pytest.raises(script.SecretError, match=said):
+        script.ensure(store, TLS | {"brought": True})
+    script.ensure(
+        store, {**TLS, "name": "valid", "keys": {name: {**how, **_of("valid", how)} for name, how in TLS["keys"].items()}}
+    )
+    store.put("tls", store.data("valid"), ours=False)
+    assert script.ensure(store, TLS | {"brought": True}) == "Secret tls: kept"
+
+
+def _of(name: str, how: Object) -> Object:
+    """Return what of a recipe names its own Secret, for a Secret of another name."""
+    values = {key: {**value, "secret": name} for key, value in how.get("values", {}).items()}
+    return {**({"from": name} if "from" in how else {}), **({"values": values} if values else {})}
+
+
 def should_copy_a_key_into_a_file_and_say_which_is_missing(script: ModuleType, store: Store, tmp_path: Path) -> None:
     script.ensure(store, TLS)
     script.copy(store, f"tls/ca.crt={tmp_path}/ca.crt")

@@ -176,6 +176,12 @@ def _reads(name: str) -> dict[str, Any]:
     return {"containers": [{"name": "base", "envFrom": [{"secretRef": {"name": name}}]}]}
 
 
+def _copy(kind: str, name: str) -> dict[str, Any]:
+    """A volume that is made as a copy."""
+    claim = {"accessModes": ["ReadWriteOnce"], "dataSource": {"kind": kind, "name": name}}
+    return {"volumes": [{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": claim}}}]}
+
+
 @pytest.mark.parametrize(
     ("spec", "metadata", "why"),
     [
@@ -191,6 +197,11 @@ def _reads(name: str) -> dict[str, Any]:
             {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data-airspark-postgresql-0"}}]}, None,
             "the claim data-airspark-postgresql-0 is the platform's own",
         ),
+        (
+            _copy("PersistentVolumeClaim", "data-airspark-postgresql-0"), None,
+            "dataSource.name: the claim data-airspark-postgresql-0 is the platform's own",
+        ),
+        (_copy("VolumeSnapshot", "nightly"), None, "a job's volume is a copy of a claim alone, not of a VolumeSnapshot"),
         (None, {"labels": {"component": "scheduler"}}, "metadata.labels: tier, component, release are how the platform"),
         (None, {"namespace": "kube-system"}, "metadata.namespace: task pods run in airspark; remove it"),
     ],

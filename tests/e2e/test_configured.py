@@ -155,6 +155,17 @@ def test_should_let_a_task_with_the_launchers_template_see_pods_and_no_secrets(c
     assert result(configured.airflow, "live_launcher", run_id, "launch") == "1 pods, secrets 403"
 
 
+def test_should_refuse_a_partly_allowed_override_whole_and_run_its_neighbour(configured: Configured) -> None:
+    run_id = run(configured.airflow, "live_override")
+    text = log_until(configured.airflow, "live_override", run_id, "greedy", "is not allowed")
+    field = "spec.containers[0].envFrom[0].secretRef.name"
+    assert (
+        f"The pod that this task asks for is not allowed: {field}: the Secret airspark-fernet-key is the platform's own" in text
+    )
+    assert result(configured.airflow, "live_override", run_id, "honest") == "ran"
+    assert state(configured.airflow, "live_override", run_id) == "failed"
+
+
 def test_should_show_connections_variables_and_pools_of_values_to_a_task(configured: Configured) -> None:
     run_id = run(configured.airflow, "live_uses")
     assert result(configured.airflow, "live_uses", run_id, "read") == "api.example.com from-a-secret of-values"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from applications import Application, kubectl, remove, spec
+from applications import Application, kubectl, remove, send, spec
+from conftest import ROOT
 
-from airspark import tools
+from airspark import cluster, tools
 from airspark.project import kubeconfig
 
 PLATFORM = "airspark"
@@ -22,10 +24,10 @@ RESTRICTED = {
 }  # fmt: skip
 
 
-def attempt(account: str, *words: str, manifest: dict[str, Any] | None = None) -> str:
-    """Run kubectl as an account of the platform's namespace, and return all that it says."""
-    base = [str(tools.ensure("kubectl")), "--kubeconfig", str(kubeconfig()), "--namespace", PLATFORM]
-    command = [*base, "--as", f"system:serviceaccount:{PLATFORM}:{account}", *words]
+def attempt(account: str, *words: str, manifest: dict[str, Any] | None = None, namespace: str = PLATFORM) -> str:
+    """Run kubectl as an account of the platform's namespace, or as `<namespace>:<account>`, and return all that it says."""
+    base = [str(tools.ensure("kubectl")), "--kubeconfig", str(kubeconfig()), "--namespace", namespace]
+    command = [*base, "--as", f"system:serviceaccount:{account if ':' in account else f'{PLATFORM}:{account}'}", *words]
     text = json.dumps(manifest) if manifest else None
     done = subprocess.run(command, input=text, text=True, capture_output=True, check=False, timeout=60)
     return done.stdout + done.stderr
@@ -38,8 +40,19 @@ def pod(container: dict[str, Any] | None = None, labels: dict[str, str] | None =
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [base | (container or {})], **fields}}
 
 
-def create(account: str, manifest: dict[str, Any]) -> str:
-    return attempt(account, "create", "--dry-run=server", "--filename", "-", manifest=manifest)
+def create(account: str, manifest: dict[str, Any], namespace: str = PLATFORM) -> str:
+    words = ("create", "--dry-run=server", "--filename", "-")
+    return attempt(account, *words, manifest=manifest, namespace=namespace)
+
+
+def claim(**fields: Any) -> dict[str, Any]:
+    """The spec of a claim, as a driver makes one on demand."""
+    return {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}, **fields}
+
+
+def _copy(**source: Any) -> dict[str, Any]:
+    """A pod's volume that is made as a copy."""
+    return _volume(ephemeral={"volumeClaimTemplate": {"spec": claim(dataSource=source)}})
 
 
 def _volume(**source: Any) -> dict[str, Any]:
@@ -60,6 +73,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         pod(**_volume(persistentVolumeClaim={"claimName": "data-airspark-postgresql-0"})),
         "spec.volumes: a claim is the platform's own or not allowed",
+    ),
+    (pod(**_copy(kind="PersistentVolumeClaim", name="data-airspark-postgresql-0")), "dataSource: a job copies no snapshot"),
+    (
+        pod(**_copy(apiGroup="snapshot.storage.k8s.io", kind="VolumeSnapshot", name="nightly")),
+        "dataSource: a job copies no snapshot",
     ),
     (pod(serviceAccountName="airspark-airflow-scheduler"), "spec.serviceAccountName: the account is the platform's own or not"),
     (pod(labels={"tier": "airflow", "component": "postgresql", "release": "airspark"}), "metadata.labels.release: it is how the"),
@@ -85,6 +103,7 @@ def test_should_take_a_pod_with_a_secret_an_account_and_volumes_of_its_own(up: N
         pod({"envFrom": [{"secretRef": {"name": "team-login"}}], "resources": {"limits": {"memory": "1Gi"}}}),
         pod(**_volume(secret={"secretName": "team-key"}), labels={"team": "data", "component": "etl"}),
         pod(**_volume(persistentVolumeClaim={"claimName": "airspark-data"})),
+        pod(**_copy(kind="PersistentVolumeClaim", name="team-claim")),
     ]
     for manifest in legitimate:
         said = create(account, manifest)
@@ -114,6 +133,103 @@ def test_should_keep_a_driver_from_removing_what_is_the_platforms(up: None) -> N
         for name in names:
             said = attempt(DRIVER, "delete", name, "--dry-run=server")
             assert "is the platform's own" in said, f"delete {name}: {said}"
+
+
+def test_should_let_a_driver_make_claims_and_services_but_none_that_take_what_is_others(up: None) -> None:
+    def made(kind: str, spec: dict[str, Any]) -> str:
+        return create(DRIVER, {"apiVersion": "v1", "kind": kind, "metadata": {"name": "walls-attempt"}, "spec": spec})
+
+    ports: dict[str, Any] = {"ports": [{"port": 7078}], "clusterIP": "None"}
+    for kind, spec_ in (("PersistentVolumeClaim", claim()), ("Service", ports)):
+        assert "created (server dry run)" in made(kind, spec_)
+    database = {"kind": "PersistentVolumeClaim", "name": "data-airspark-postgresql-0"}
+    for field in ("dataSource", "dataSourceRef"):
+        assert "dataSource: a job copies no snapshot, and no claim" in made("PersistentVolumeClaim", claim(**{field: database}))
+    ports.pop("clusterIP")
+    assert "spec.externalIPs: a Service of a job takes no address of others" in made(
+        "Service", ports | {"externalIPs": ["10.0.0.1"]}
+    )
+    assert "spec.type: a Service of a job is of the types ClusterIP" in made("Service", ports | {"type": "NodePort"})
+
+
+def test_should_keep_a_driver_from_removing_everything_at_once(up: None) -> None:
+    for kind in ("pods", "configmaps", "services", "persistentvolumeclaims"):
+        said = attempt(DRIVER, "delete", kind, "--selector", "release=airspark,component!=worker", "--dry-run=server")
+        assert "is the platform's own" in said and "deleted" not in said, said
+    # What is removed as a collection, in one request, is looked at one by one.
+    path = f"/api/v1/namespaces/{PLATFORM}/configmaps?dryRun=All&labelSelector=release%3Dairspark"
+    assert "is the platform's own" in attempt(DRIVER, "delete", f"--raw={path}")
+
+
+@pytest.fixture
+def unlabelled(up: None) -> Iterator[str]:
+    """A namespace without labels of Pod Security, in which the launcher may make pods."""
+    name = "walls-unlabelled"
+    cluster.kubectl("delete", "namespace", name, "--ignore-not-found", timeout=180)
+    cluster.kubectl("create", "namespace", name)
+    try:
+        kubectl(name, "create", "role", "launcher", "--verb=create,get,delete", "--resource=pods")
+        kubectl(name, "create", "rolebinding", "launcher", "--role=launcher", f"--serviceaccount={PLATFORM}:{LAUNCHER}")
+        kubectl(name, "create", "role", "other", "--verb=create", "--resource=pods")
+        kubectl(name, "create", "rolebinding", "other", "--role=other", f"--serviceaccount={name}:default")
+        yield name
+    finally:
+        cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def test_should_hold_the_launcher_to_the_same_where_no_label_asks_for_pod_security(unlabelled: str) -> None:
+    for manifest, why in REFUSED:
+        said = create(LAUNCHER, manifest, unlabelled)
+        assert "created" not in said and why in said, f"{manifest}: {said}"
+    assert "created" in create(LAUNCHER, pod(), unlabelled)
+    # Nobody else is held to it: a pod of this namespace's own account shares the network of the node.
+    assert "created" in create(f"{unlabelled}:default", pod(hostNetwork=True), unlabelled)
+
+
+def install(namespace: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Install the charts under a name of these tests', as the documentation says."""
+    command = [str(tools.ensure("helm")), "--kubeconfig", str(kubeconfig()), "--namespace", namespace, "upgrade", "--install"]
+    command += ["walls", str(ROOT / "charts/airspark"), "--create-namespace", "--rollback-on-failure", "--timeout", "60s", *words]
+    return subprocess.run(command, text=True, capture_output=True, check=False, timeout=300)
+
+
+def left(namespace: str) -> list[str]:
+    """Names of what an installation left in a namespace."""
+    kinds = "pods,statefulsets,deployments,jobs,secrets,configmaps,serviceaccounts,roles,rolebindings,services,networkpolicies"
+    names = kubectl(namespace, "get", kinds, "--output", "name").split()
+    return [name for name in names if name not in ("configmap/kube-root-ca.crt", "serviceaccount/default")]
+
+
+@pytest.fixture
+def empty(up: None) -> Iterator[str]:
+    """A namespace for an installation that fails."""
+    name = "walls-empty"
+    cluster.kubectl("delete", "namespace", name, "--ignore-not-found", timeout=180)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+
+
+def test_should_install_nothing_if_an_admission_policy_of_that_name_is_somebody_elses(empty: str) -> None:
+    policy = f"walls-launcher.{empty}"
+    rules = [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]
+    manifest = {
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": policy},
+        "spec": {"matchConstraints": {"resourceRules": rules}, "validations": [{"expression": "true"}]},
+    }  # fmt: skip
+    send(manifest)
+    try:
+        done = install(empty)
+        assert done.returncode and f'ValidatingAdmissionPolicy "{policy}"' in done.stderr, done.stderr
+        assert "invalid ownership metadata" in done.stderr and "Traceback" not in done.stderr
+        assert left(empty) == []
+    finally:
+        cluster.kubectl("delete", "validatingadmissionpolicy", policy)
+
+
+def test_should_install_nothing_if_a_namespace_of_the_launcher_does_not_exist(empty: str) -> None:
+    done = install(empty, "--set", "airflow.workers.kubernetes.launcher.namespaces={nowhere}")
+    assert done.returncode and 'namespaces "nowhere" not found' in done.stderr, done.stderr
+    assert left(empty) == []
 
 
 def test_should_fail_an_application_that_takes_what_is_the_platforms_and_run_its_neighbour(up: None) -> None:

@@ -46,6 +46,12 @@ def mounted(volume: Object) -> Object:
     return {"template": {"spec": {"volumes": [{"name": "v", **volume}], "containers": [{}]}}}
 
 
+def copied(**source: Object) -> Object:
+    """A generic ephemeral volume, made of something."""
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, **source}
+    return {"ephemeral": {"volumeClaimTemplate": {"spec": claim}}}
+
+
 #: What the role has, and how the sentence begins.
 FIELDS: list[tuple[Object, str]] = [
     ({"hostNetwork": True}, "{role}.hostNetwork: a job does not share the network of its node; remove it"),
@@ -100,6 +106,14 @@ FIELDS: list[tuple[Object, str]] = [
         mounted({"persistentVolumeClaim": {"claimName": "other"}}),
         "{role}.template.spec.volumes[0].persistentVolumeClaim.claimName: the claim other is not allowed; " + ALLOW + "claims`",
     ),
+    (
+        mounted(copied(dataSource={"kind": "PersistentVolumeClaim", "name": "data-airspark-postgresql-0"})),
+        "{role}.template.spec.volumes[0].ephemeral.volumeClaimTemplate.spec.dataSource.name: the claim data-airspark-",
+    ),
+    (
+        mounted(copied(dataSourceRef={"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "nightly"})),
+        "{role}.template.spec.volumes[0].ephemeral.volumeClaimTemplate.spec.dataSourceRef: a job's volume is a copy of a claim",
+    ),
     ({"labels": {"release": "airspark"}}, "{role}.labels.release: release: airspark is how the platform's Services know its own"),
 ]  # fmt: skip
 #: Properties of the role, and how the sentence begins.
@@ -119,6 +133,8 @@ LEGITIMATE: list[Object] = [
     {"labels": {"release": "1.2", "component": "scheduler", "tier": "gold"}},
     {"securityContext": {"capabilities": {"add": ["NET_BIND_SERVICE"]}, "privileged": False}},
     mounted({"persistentVolumeClaim": {"claimName": "team-claim"}}),
+    mounted(copied()),
+    mounted(copied(dataSource={"kind": "PersistentVolumeClaim", "name": "team-claim"})),
     mounted({"projected": {"sources": [{"secret": {"name": "lake-x"}}, {"configMap": {"name": "any"}}]}}),
     template(imagePullSecrets=[{"name": "registry"}], hostNetwork=False),
 ]

@@ -92,6 +92,28 @@ def live_launcher() -> None:
     launch()
 
 
+def reads(name: str) -> list[k8s.V1EnvFromSource]:
+    """Return the environment that a container takes from a Secret, if there is one."""
+    return [k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=name, optional=True))]
+
+
+@dag(schedule=None)
+def live_override() -> None:
+    """A task that asks for a Secret of the platform beside what it may have, and one that asks for its own."""
+    more = k8s.V1ResourceRequirements(requests={"cpu": "20m", "memory": "300Mi"})
+
+    @task(executor_config=pod(resources=more, env_from=reads("airspark-fernet-key")), retries=0)
+    def greedy() -> None:
+        raise AssertionError("this must not run")
+
+    @task(executor_config=pod(resources=more, env_from=reads("team-login")), retries=0)
+    def honest() -> str:
+        return "ran"
+
+    greedy()
+    honest()
+
+
 @dag(schedule=None)
 def live_bad_image() -> None:
     """A task whose image is not there."""

@@ -6,6 +6,7 @@ ValidatingAdmissionPolicy. Each chart holds the same copy of this file, and a te
   common.admission.binding  its binding                                                (dict name, labels)  launcher, applications
   common.admission.names    names in which * stands for any letters, as a pattern             (list)            below
   common.admission.allowed  whether a name is allowed, as CEL                                 (dict table, kind, name)  below
+  common.admission.copied   whether a volume is made of no claim but an allowed one, as CEL      (dict table, spec)        below
 */}}
 
 {{- define "common.admission.names" -}}
@@ -20,9 +21,20 @@ ValidatingAdmissionPolicy. Each chart holds the same copy of this file, and a te
 ({{ if $own }}!{{ .name }}.matches({{ include "common.admission.names" $own }}) && {{ end }}{{ .name }}.matches({{ include "common.admission.names" $allowed }}))
 {{- end -}}
 
+{{- define "common.admission.copied" -}}
+{{- $checks := list -}}
+{{- range $field := list "dataSource" "dataSourceRef" }}
+{{- $source := printf "%s.%s" $.spec $field }}
+{{- $allowed := include "common.admission.allowed" (dict "table" $.table "kind" "claims" "name" (printf "%s.name" $source)) }}
+{{- $checks = append $checks (printf "(!has(%s) || (%s.kind == 'PersistentVolumeClaim' && %s))" $source $source $allowed) }}
+{{- end -}}
+{{- join " && " $checks -}}
+{{- end -}}
+
 {{- define "common.admission" -}}
 {{- $secret := dict "table" .table "kind" "secrets" -}}
 {{- $release := .release | toJson -}}
+{{- $types := .table.allowed.serviceTypes | default (list "ClusterIP") -}}
 {{- $allow := printf "ask the platform's administrator to add it to `%s." .key -}}
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
@@ -57,6 +69,12 @@ spec:
     - name: containers
       expression: >-
         !variables.makes ? [] : variables.spec.containers + (has(variables.spec.initContainers) ? variables.spec.initContainers : [])
+    - name: claim
+      expression: >-
+        request.operation == 'CREATE' && request.resource.resource == 'persistentvolumeclaims' ? object.spec : {}
+    - name: service
+      expression: >-
+        request.operation in ['CREATE', 'UPDATE'] && request.resource.resource == 'services' ? object.spec : {}
     - name: labels
       expression: >-
         variables.makes && has(variables.pod.metadata) && has(variables.pod.metadata.labels) ? variables.pod.metadata.labels : {}
@@ -103,6 +121,16 @@ spec:
         variables.volumes.all(v, !has(v.persistentVolumeClaim) ||
         {{ include "common.admission.allowed" (dict "table" .table "kind" "claims" "name" "v.persistentVolumeClaim.claimName") }})
       message: "spec.volumes: a claim is the platform's own or not allowed; use another, or {{ $allow }}claims`"
+    - expression: >-
+        {{ include "common.admission.copied" (dict "table" .table "spec" "variables.claim") }} && variables.volumes.all(v, !has(v.ephemeral) ||
+        ({{ include "common.admission.copied" (dict "table" .table "spec" "v.ephemeral.volumeClaimTemplate.spec") }}))
+      message: "dataSource: a job copies no snapshot, and no claim that is the platform's own or not allowed; remove it"
+    - expression: >-
+        !has(variables.service.externalIPs) || variables.service.externalIPs.size() == 0
+      message: "spec.externalIPs: a Service of a job takes no address of others; remove it"
+    - expression: >-
+        !has(variables.service.type) || variables.service.type.matches({{ include "common.admission.names" $types }})
+      message: "spec.type: a Service of a job is of the types {{ join ", " $types }}; use one of them"
     - expression: >-
         variables.volumes.all(v, (!has(v.secret) || !has(v.secret.secretName) || {{ include "common.admission.allowed" (set $secret "name" "v.secret.secretName") }}) &&
         (!has(v.projected) || !has(v.projected.sources) || v.projected.sources.all(s, !has(s.secret) || !has(s.secret.name) || {{ include "common.admission.allowed" (set $secret "name" "s.secret.name") }})) &&

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from bootstrap_jobs import remove_older
-from create_secrets_recipes import DERIVED, FROM_KEYS, Read, is_stale, make_value
+from create_secrets_recipes import DERIVED, FROM_KEYS, Read, is_stale, make_value, unfit
 
 WAIT_SECONDS = 120.0
 MANAGER = "airspark-bootstrap"
@@ -187,7 +187,7 @@ def ensure(store: Store, spec: dict[str, Any], wait_seconds: float = WAIT_SECOND
         One line that says what was done.
 
     Raises:
-        SecretError: if a brought Secret does not come, or a Secret lacks a key.
+        SecretError: if a brought Secret does not come, a Secret lacks a key, or a certificate in a brought one has expired.
     """
 
     def read(name: str, key: str) -> str:
@@ -213,6 +213,9 @@ def ensure(store: Store, spec: dict[str, Any], wait_seconds: float = WAIT_SECOND
         elif spec["brought"] or not found.ours:
             if missing := sorted(key for key in keys if not found.data.get(key)):
                 raise SecretError(f"Secret {name} exists and lacks the key {', '.join(missing)}; add it or delete the Secret")
+            for key, how in keys.items():
+                if why := unfit(how, found.data[key]):
+                    raise SecretError(f"{key} of Secret {name} {why}; put a valid one into it, and this Job goes on by itself")
             return f"Secret {name}: kept"
         else:
             words, data, annotations = plan(spec, found, read)

@@ -148,6 +148,29 @@ def is_stale(how: dict[str, Any], text: str) -> bool:
     return found.not_valid_after_utc - datetime.now(UTC) < RENEWED or not set(how["names"]) <= set(names)
 
 
+def unfit(how: dict[str, Any], text: str) -> str:
+    """Return why a key that somebody brought serves nobody, or "": a certificate that is none, has ended or has not begun.
+
+    Args:
+        how: the recipe.
+        text: the key's text.
+    """
+    if how["kind"] != "certificate":
+        return ""
+    from cryptography import x509
+
+    try:
+        found = x509.load_pem_x509_certificate(text.encode())
+    except ValueError:
+        return "is not a certificate in PEM form"
+    now = datetime.now(UTC)
+    if found.not_valid_after_utc < now:
+        return f"is a certificate that expired at {found.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+    if found.not_valid_before_utc > now:
+        return f"is a certificate that is not valid before {found.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+    return ""
+
+
 def jwks(private_key: str, former: str) -> str:
     """Return the public side of an RSA key as a key set, as `[api_auth] trusted_jwks_url` takes it.
 

@@ -26,6 +26,10 @@ SYSTEM_PRIORITIES = ("system-*",)
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 #: Fields that name a Secret, with the key that holds its name; a pod never reads one by which its image is pulled.
 SECRET_FIELDS = {"secretKeyRef": "name", "secretRef": "name", "nodePublishSecretRef": "name", "nodeStageSecretRef": "name"}
+#: Fields of a generic ephemeral volume by which it is made as a copy: of a claim, a snapshot, or what else a cluster knows.
+SOURCES = ("dataSource", "dataSourceRef")
+#: How the paths of claims' names end.
+CLAIM_PATHS = ("claimName", *(f"{name}.name" for name in SOURCES))
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,9 @@ def refusals(pod: Object, table: Table, key: str = "allowed") -> Iterator[Refusa
             why = f"a job mounts nothing of its node, here {(volume['hostPath'] or {}).get('path')}"
             yield Refusal(f"spec.volumes[{number}].hostPath", "", why, "use a claim")
     for path, name in _named(spec, "spec"):
-        yield from _object(path, name, "claim" if path.endswith("claimName") else "Secret", table, key)
+        yield from _object(path, name, "claim" if path.endswith(CLAIM_PATHS) else "Secret", table, key)
+    for path, kind in _sources(spec, "spec"):
+        yield Refusal(path, "", f"a job's volume is a copy of a claim alone, not of a {kind}", "remove it")
     for part in CONTAINERS:
         for number, container in enumerate(spec.get(part) or ()):
             yield from _container(f"spec.{part}[{number}]", container)
@@ -164,6 +170,10 @@ def _named(value: Any, path: str) -> Iterator[tuple[str, str]]:
         here = f"{path}.{name}"
         if name == "imagePullSecrets":
             continue
+        if name in SOURCES and isinstance(child, dict) and isinstance(child.get("name"), str):
+            if _is_claim(child):
+                yield f"{here}.name", child["name"]
+            continue
         if name in ("secretName", "claimName") and isinstance(child, str):
             yield here, child
         elif name == "secret" and isinstance(child, dict) and isinstance(child.get("name"), str):  # of a projected volume
@@ -172,6 +182,19 @@ def _named(value: Any, path: str) -> Iterator[tuple[str, str]]:
             yield f"{here}.{SECRET_FIELDS[name]}", child[SECRET_FIELDS[name]]
         else:
             yield from _named(child, here)
+
+
+def _sources(spec: Object, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the path and the kind of each source, other than a claim, that an ephemeral volume is copied from."""
+    for number, volume in enumerate(spec.get("volumes") or ()):
+        template = ((volume.get("ephemeral") or {}).get("volumeClaimTemplate") or {}).get("spec") or {}
+        for name in SOURCES:
+            if (source := template.get(name)) and not _is_claim(source):
+                yield f"{path}.volumes[{number}].ephemeral.volumeClaimTemplate.spec.{name}", str(source.get("kind"))
+
+
+def _is_claim(source: Object) -> bool:
+    return source.get("kind") == "PersistentVolumeClaim"
 
 
 def _container(path: str, container: Object) -> Iterator[Refusal]:
