@@ -123,6 +123,7 @@ NEEDS: dict[str, Paths] = {
     "elasticsearch.secretName": {**ELSEWHERE, "elasticsearch.enabled": True},
     "jwtKeyPair": KEY_PAIR,
     "jwtSecretName": {"jwtKeyPair.enabled": False},
+    "workers.kubernetes.sparkSecret": {"global.spark.authSecretName": "shared"},
     "logs.emptyDirConfig": {"logs.persistence.enabled": False},
     "logs.persistence": {"logs.persistence.enabled": True, "logs.persistence.existingClaim": ""},
     "logs.persistence.accessMode": {"logs.persistence.singleNode": True},
@@ -190,6 +191,7 @@ NEEDS: dict[str, Paths] = {
         if path.startswith("migrateDatabaseJob.") and path.partition(".")[2] not in ("applyCustomEnv", "enabled")
     },
     **{f"workers.{path.removeprefix('workers.kubernetes.')}": {path: None} for path in LEAVES if path.startswith("workers.kube")},
+    "workers.sparkSecret": {"global.spark.authSecretName": "shared", "workers.kubernetes.sparkSecret": None},
     **{
         f"{part}.podDisruptionBudget.config.minAvailable": {f"{part}.podDisruptionBudget.config.maxUnavailable": None}
         for part in ("dagProcessor", "pgbouncer", "scheduler", "triggerer")

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from cases import Rendered
-from rendering import Object, env, find, pods, render
+from rendering import Object, env, find, pods, render, task_pod
 from spark_rendered import MASTER, WORKER, WORKLOADS, conf, env_of, main, opened, service_ports, spec, work
 
 DEFAULT = Rendered(render())
@@ -169,5 +169,5 @@ def should_put_no_secret_into_a_configmap_an_argument_or_a_variable() -> None:
 @pytest.mark.parametrize("name", ["airspark-spark-auth", "second"])
 def should_know_one_secret_on_both_sides_of_a_release(name: str) -> None:
     found = Rendered(render({"global": {"spark": {"authSecretName": name}}}))
-    sides = [pods(found.objects)["worker"]["spec"]["containers"][0], main(found, "master"), main(found, "worker")]
+    sides = [task_pod(found.objects, "spark")["spec"]["containers"][0], main(found, "master"), main(found, "worker")]
     assert [_held(side)["_SPARK_AUTH_SECRET"] for side in sides] == [(name, "rpc-authentication-secret")] * 3

@@ -18,8 +18,6 @@ def should_hold_one_container_named_base_and_no_init_container() -> None:
 
 def should_hold_no_database_url_no_key_and_no_token() -> None:
     found = env(BASE)
-    # A driver in the pod is a part of Spark, and knows what its parts share.
-    assert found.pop("_SPARK_AUTH_SECRET")["secretKeyRef"]["name"] == "airspark-spark-auth"
     assert not [name for name in found if re.search("SQL_ALCHEMY|FERNET|JWT|SECRET|PASSWORD", name)]
     assert not [value for value in found.values() if isinstance(value, dict) and "secretKeyRef" in value]
     assert POD["spec"]["automountServiceAccountToken"] is False

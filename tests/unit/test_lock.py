@@ -18,7 +18,7 @@ UV = os.environ.get("UV") or Path(sys.executable).with_name("uv")
 JARS = ("spark", "opensearch", "jmx-exporter")
 #: What a package list of the checkout asks for here, by its file.
 LISTS = {
-    **{f"requirements/{name}.in": "tool\n" for name in ("bench", "examples", "go", "oidc", "pytest")},
+    **{f"requirements/{name}.in": "tool\n" for name in ("bench", "examples", "go", "oidc", "pytest", "scan")},
     "requirements/dev.in": "tool\n-c ../images/operator/requirements.txt\n-r ../images/operator/requirements.in\n",
     "images/base/build.in": "tool\n",
     "images/spark/requirements.in": "engine\n",
@@ -28,7 +28,7 @@ LISTS = {
     "images/operator/requirements.in": "controller\n",
 }
 LOCKS = [
-    *(f"requirements/{name}.txt" for name in ("bench", "dev", "examples", "go", "oidc", "pytest")),
+    *(f"requirements/{name}.txt" for name in ("bench", "dev", "examples", "go", "oidc", "pytest", "scan")),
     *(f"images/{name}" for name in ("base/build.txt", "spark/requirements.txt", "airflow/requirements.txt")),
     *(f"images/{name}" for name in ("airflow/cloud.txt", "operator/requirements.txt")),
     *(f"images/{name}/jars.lock" for name in JARS),
