@@ -27,6 +27,7 @@ ETCD_VERSION        := 3.7.3
 COREDNS_VERSION     := 1.15.0
 CONTAINERD_VERSION  := 2.4.2
 LOCAL_PATH_VERSION  := 0.0.30
+NETWORK_POLICIES_VERSION := 0.8.0
 # What kind publishes for that minor version, for machines that reach a registry
 KIND_NODE_IMAGE     := kindest/node:v1.37.0
 

@@ -16,6 +16,15 @@ from airspark.project import BUILD, NAMESPACE, ROOT, Failure, cluster_name, kube
 
 #: In the first node once a cluster is complete.
 READY_MARK = "/kind/airspark-ready"
+#: Asks a node of the built image whether its agent listens at the queue; $1 is how many tenths of a second to wait.
+LISTENS = r"""
+test -x /usr/local/bin/network-policies || exit 2
+for _ in $(seq "$1"); do
+  grep -q '^ *98 ' /proc/net/netfilter/nfnetlink_queue 2>/dev/null && exit 0
+  sleep 0.1
+done
+exit 1
+"""
 #: Where each node sees these folders of the checkout, for `make dev`; kind mounts folders only when it creates a node.
 CHECKOUT = "/airspark"
 CODE = ("dags", "spark-apps")
@@ -103,6 +112,31 @@ def ensure(nodes: int) -> list[str]:
     Raises:
         Failure: if it cannot be created, or one of another size is there.
     """
+    names = _ensure(nodes)
+    done("Network policies", policies(names))
+    return names
+
+
+def policies(names: list[str], seconds: int = 20) -> str:
+    """Say in one line whether the nodes enforce NetworkPolicies, and by what.
+
+    Args:
+        names: the node containers.
+        seconds: how long to wait for the agent of a node that has just started.
+    """
+    answers = {
+        subprocess.run(["docker", "exec", name, "sh", "-c", LISTENS, "sh", str(seconds * 10)], capture_output=True).returncode
+        for name in names
+    }
+    if answers == {0}:
+        return "enforced, by kube-network-policies on each node"
+    if answers == {2}:
+        return f"left to {names[0]}'s own agent: `kubectl -n kube-system get daemonsets`"
+    return "NOT enforced: the kernel has no NFQUEUE, or `kubectl -n kube-system logs ds/airspark-cni -c policies` says why"
+
+
+def _ensure(nodes: int) -> list[str]:
+    """As `ensure`, without a word about network policies."""
     there = node_names()
     if there and len(there) != nodes:
         raise Failure(f"the cluster '{cluster_name()}' has {len(there)} node(s) and NODES={nodes} was asked for",

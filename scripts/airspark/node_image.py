@@ -17,7 +17,10 @@ LABEL = "io.airspark.content-hash"
 KUBERNETES_COMMANDS = [
     "kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy",
 ]  # fmt: skip
-VERSION_KEYS = ("KUBERNETES_VERSION", "ETCD_VERSION", "COREDNS_VERSION", "CONTAINERD_VERSION", "LOCAL_PATH_VERSION")
+VERSION_KEYS = (
+    "KUBERNETES_VERSION", "ETCD_VERSION", "COREDNS_VERSION", "CONTAINERD_VERSION", "LOCAL_PATH_VERSION",
+    "NETWORK_POLICIES_VERSION",
+)  # fmt: skip
 
 
 def built_name() -> str:
@@ -83,6 +86,8 @@ def go_module_builds() -> list[tuple[str, str, list[str], Path | None]]:
          ["install", *flags, f"github.com/coredns/coredns@v{v['COREDNS_VERSION']}"], None),
         ("local-path-provisioner", f"local-path storage {v['LOCAL_PATH_VERSION']}",
          ["install", *flags, f"github.com/rancher/local-path-provisioner@v{v['LOCAL_PATH_VERSION']}"], None),
+        ("network-policies", f"kube-network-policies {v['NETWORK_POLICIES_VERSION']}",
+         ["build", *flags, "-o", f"{CONTEXT}/bin/network-policies", "."], SOURCE / "network-policies"),
     ]  # fmt: skip
 
 
