@@ -113,7 +113,7 @@ def ensure(nodes: int) -> list[str]:
         Failure: if it cannot be created, or one of another size is there.
     """
     names = _ensure(nodes)
-    done("Network policies", policies(names))
+    say(policies(names))
     return names
 
 
@@ -129,10 +129,10 @@ def policies(names: list[str], seconds: int = 20) -> str:
         for name in names
     }
     if answers == {0}:
-        return "enforced, by kube-network-policies on each node"
+        return "✓ Network policies are enforced, by kube-network-policies on each node"
     if answers == {2}:
-        return f"left to {names[0]}'s own agent: `kubectl -n kube-system get daemonsets`"
-    return "NOT enforced: the kernel has no NFQUEUE, or `kubectl -n kube-system logs ds/airspark-cni -c policies` says why"
+        return "✓ Network policies are left to the agent of kindest/node: kubectl -n kube-system logs daemonset/kindnet"
+    return "→ Network policies are not enforced; why: kubectl -n kube-system logs daemonset/airspark-cni -c policies"
 
 
 def _ensure(nodes: int) -> list[str]:

@@ -73,6 +73,21 @@ def test_should_name_both_sizes_if_a_cluster_of_another_size_is_there(monkeypatc
     assert "make down" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ((0, 0), "✓ Network policies are enforced, by kube-network-policies on each node"),
+        ((2, 2), "✓ Network policies are left to the agent of kindest/node"),
+        ((0, 1), "→ Network policies are not enforced; why: kubectl -n kube-system logs daemonset/airspark-cni -c policies"),
+    ],
+    ids=["an agent that listens on each", "another image", "one without"],
+)
+def test_should_say_whether_nodes_enforce_policies(monkeypatch: pytest.MonkeyPatch, answers: tuple[int, int], said: str) -> None:
+    codes = iter(answers)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, next(codes)))
+    assert cluster.policies(["one", "two"], seconds=0).startswith(said)
+
+
 def test_should_make_a_cluster_anew_if_its_creation_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     monkeypatch.setattr(cluster, "node_names", lambda: ["airspark-control-plane"])
@@ -81,5 +96,6 @@ def test_should_make_a_cluster_anew_if_its_creation_was_interrupted(monkeypatch:
     monkeypatch.setattr(console.Step, "run", lambda *_, **__: None)
     monkeypatch.setattr(cluster, "delete", lambda: calls.append("delete"))
     monkeypatch.setattr(cluster, "create", lambda nodes: calls.append(f"create {nodes}"))
+    monkeypatch.setattr(cluster, "policies", lambda names: "")
     cluster.ensure(1)
     assert calls == ["delete", "create 1"]
