@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from applications import Application, application
 
 from airspark import cluster, images
 from airspark.project import NAMESPACE
@@ -197,13 +201,16 @@ def expected() -> Paths:
 def tried(wanted: Paths) -> Paths:
     """Return what can be reached, by source, target and port."""
     ends = running()
-    found: Paths = {}
-    for source in SOURCES:
+
+    def of(source: str) -> Paths:
         paths = [path for path in wanted if path[0] == source]
         end, name = ends[source]
         answers = connects(name, end.namespace, [(ends[target][0].address, port) for _, target, port in paths])
-        found.update(zip(paths, answers, strict=True))
-    return found
+        return dict(zip(paths, answers, strict=True))
+
+    # A refused connection is one that times out: all sources wait at once.
+    with ThreadPoolExecutor(len(SOURCES)) as pool:
+        return {path: answer for found in pool.map(of, SOURCES) for path, answer in found.items()}
 
 
 def test_should_reach_everything_that_the_policies_let_through(probe: None, task: None) -> None:
@@ -222,7 +229,7 @@ def test_should_reach_everything_that_the_policies_let_through(probe: None, task
 
 def test_should_reach_nothing_that_the_policies_shut(enforced: bool, task: None) -> None:
     if not enforced:
-        pytest.skip("this cluster's pod network does not enforce network policies; kindest/node's does")
+        pytest.skip("this cluster's pod network does not enforce network policies: `make up` says why")
     shut = {path for path, open_ in expected().items() if not open_}
     assert {("worker", "postgresql", 5432), ("client", "postgresql", 5432), ("client", "api-server", 8080)} <= shut
     assert {("client", "spark-master", 7077), ("client", "spark-worker", 8081), ("spark-worker", "spark-history", 18080)} <= shut
@@ -238,7 +245,7 @@ def test_should_reach_nothing_that_the_policies_shut(enforced: bool, task: None)
 
 def test_should_reach_the_kubernetes_api_with_a_token_only(enforced: bool, task: None) -> None:
     if not enforced:
-        pytest.skip("this cluster's pod network does not enforce network policies; kindest/node's does")
+        pytest.skip("this cluster's pod network does not enforce network policies: `make up` says why")
     address = get("services", "default")[0]["spec"]["clusterIP"]
     ends = running()
     found = {
@@ -246,3 +253,75 @@ def test_should_reach_the_kubernetes_api_with_a_token_only(enforced: bool, task:
         for source in ("scheduler", "api-server", "dag-processor", "triggerer")
     }
     assert found == {"scheduler": True, "api-server": True, "dag-processor": False, "triggerer": True}
+
+
+#: Where clouds answer with the credentials of a node; here a node of our own listens.
+METADATA = "169.254.169.254"
+#: Stays until it is removed, with an executor that has connected.
+STAYS = """
+import time
+from pyspark.sql import SparkSession
+
+session = SparkSession.builder.getOrCreate()
+print("SUM", session.range(10).selectExpr("sum(id)").first()[0], flush=True)
+time.sleep(600)
+"""
+
+
+@contextmanager
+def metadata_server() -> Iterator[None]:
+    """A server on the node at the address of a cloud's metadata, which answers whoever connects."""
+    node = cluster.node_names()[0]
+    added = ["docker", "exec", node, "ip", "address", "add", f"{METADATA}/32", "dev", "lo"]
+    subprocess.run(added, check=False, capture_output=True)
+    serve = ["docker", "exec", node, "timeout", "120", "socat", f"TCP-LISTEN:80,bind={METADATA},fork,reuseaddr", "EXEC:true"]
+    with subprocess.Popen(serve) as server:
+        try:
+            yield
+        finally:
+            stop = [
+                "docker",
+                "exec",
+                node,
+                "sh",
+                "-c",
+                f"pkill -f 'TCP-LISTEN:80,bind={METADATA}'; ip address del {METADATA}/32 dev lo",
+            ]
+            subprocess.run(stop, check=False, capture_output=True)
+            server.wait(30)
+
+
+def test_should_keep_tasks_and_executors_from_the_credentials_of_their_node(enforced: bool, task: None) -> None:
+    if not enforced:
+        pytest.skip("this cluster's pod network does not enforce network policies: `make up` says why")
+    ends = running()
+    with metadata_server():
+        assert wait_until(lambda: connects("client", PROBE, [(METADATA, 80)]) == [True], 30), "no policy keeps this pod from it"
+        for source in ("worker", "spark-worker"):
+            assert connects(ends[source][1], NAMESPACE, [(METADATA, 80)]) == [False], source
+
+
+def test_should_keep_applications_from_each_other_and_let_the_parts_of_one_talk(enforced: bool, task: None) -> None:
+    if not enforced:
+        pytest.skip("this cluster's pod network does not enforce network policies: `make up` says why")
+    with ExitStack() as stack:
+        one, other = (stack.enter_context(application(f"live-apart-{name}", STAYS)) for name in ("one", "other"))
+        for app in (one, other):
+            assert wait_until(lambda app=app: "SUM 45" in app.log(), 300), app.log()  # type: ignore[misc]
+        driver = address(one, "driver")
+        ports = [(driver, 7078), (driver, 7079), (driver, 4040)]
+        executor, strangers = name_of(one, "executor"), [name_of(other, "executor"), name_of(other, "driver"), TASK]
+        assert connects(executor, NAMESPACE, ports)[:2] == [True, True], "its own executor reaches its driver"
+        for stranger in strangers:
+            assert connects(stranger, NAMESPACE, ports) == [False] * len(ports), stranger
+        assert connects("client", PROBE, ports) == [False] * len(ports)
+
+
+def address(app: Application, role: str) -> str:
+    """Address of the pod of a role."""
+    return str(app.pods(role)[0]["status"]["podIP"])
+
+
+def name_of(app: Application, role: str) -> str:
+    """Name of the pod of a role."""
+    return str(app.pods(role)[0]["metadata"]["name"])
