@@ -14,8 +14,12 @@ from airspark_operator.policy import Refusal, Table
 KEY = "spark.allowed"
 #: Keys of the spec, beside the last of a path in a pod, for what stands there. An entry of a list has no key.
 ALSO = {"serviceAccountName": ("serviceAccount",), "secretName": ("name",), "add": ("",)}
-#: An annotation with one of these words is configuration of the Ingress controller itself.
-OF_CONTROLLER = ("snippet", "auth-url", "auth-signin")
+#: An annotation with one of these words reaches beyond its Ingress or Service: to the controller itself, other hosts, other
+#: Secrets, names in DNS.
+BEYOND = (
+    "snippet", "auth-url", "auth-signin", "auth-secret", "auth-tls-secret", "proxy-ssl-secret", "server-alias", "mirror",
+    "config-backend", "config-frontend", "config-global", "external-dns", "cert-manager",
+)  # fmt: skip
 
 
 def check(app: Object, role: str, pod: Object, conf: Mapping[str, str], table: Table) -> None:
@@ -109,12 +113,38 @@ def check_service_type(where: str, kind: str, table: Table) -> None:
         raise spec.Invalid(f"{where}: a Service of the type {kind} is not allowed; {remedy}")
 
 
-def check_annotations(where: str, ingress: Object) -> None:
-    """Look whether an annotation of an Ingress configures the Ingress controller, which all Ingresses of the cluster share.
+def check_annotations(where: str, made: Object) -> None:
+    """Look whether an annotation of an Ingress or a Service reaches beyond it.
 
     Raises:
         spec.Invalid: if one does; the sentence begins with the field, `where`.
     """
-    for name in ingress["metadata"].get("annotations") or {}:
-        if any(word in name for word in OF_CONTROLLER):
-            raise spec.Invalid(f"{where}: {name} configures the Ingress controller itself; remove it")
+    for name in made["metadata"].get("annotations") or {}:
+        if any(word in name for word in BEYOND):
+            raise spec.Invalid(f"{where}: {name} reaches beyond what is the application's; remove it")
+
+
+def check_tls(where: str, ingress: Object, table: Table) -> None:
+    """Look whether an Ingress may have its certificates: for its own host and allowed ones, from Secrets that a job may have.
+
+    Raises:
+        spec.Invalid: if not; the sentence begins with the field, `where`.
+    """
+    own = {rule.get("host") for rule in ingress["spec"]["rules"]}
+    for number, entry in enumerate(ingress["spec"].get("tls") or ()):
+        for host in entry.get("hosts") or ():
+            if host not in own:
+                check_host(f"{where}[{number}].hosts", host, table)
+        secret = {"volumes": [{"secret": {"secretName": entry.get("secretName")}}]}
+        if refusal := next(policy.refusals({"spec": secret}, table, KEY), None):
+            raise spec.Invalid(f"{where}[{number}].secretName: {refusal.why}; {refusal.remedy}")
+
+
+def check_priority(where: str, name: str | None, table: Table) -> None:
+    """Look whether an application may have a priority class.
+
+    Raises:
+        spec.Invalid: if not; the sentence begins with the field, `where`.
+    """
+    if refusal := next(policy.priority(name, table, KEY), None):
+        raise spec.Invalid(f"{where}: {refusal.why}; {refusal.remedy}")

@@ -46,6 +46,8 @@ def _objects(app: Object, submission: Submission, defaults: Defaults) -> list[Ob
     properties = services.proxy(app, submission, defaults) | conf.properties(app, submission, defaults)
     made = driver.pod(app, submission, properties, defaults)
     allowed.check(app, kinds.DRIVER, made, properties, defaults.policy)
+    group = batch.options(app).get("priorityClassName")
+    allowed.check_priority("batchSchedulerOptions.priorityClassName", group, defaults.policy)
     return [
         _config(app, submission, properties, defaults, made),
         services.driver(app, submission.id, properties),

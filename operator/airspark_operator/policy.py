@@ -24,6 +24,22 @@ CAPABILITIES = (
 #: Priority classes of the cluster's own parts, which no job has, whatever is allowed.
 SYSTEM_PRIORITIES = ("system-*",)
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+#: Labels by which Airflow's executor knows the pods of its tasks.
+TASK_LABELS = ("airflow-worker", "kubernetes_executor")
+#: Kinds of volumes that Pod Security's level `restricted` lets a pod have.
+VOLUMES = (
+    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret",
+)  # fmt: skip
+#: Types of SELinux and settings of the kernel that the level `baseline` allows.
+SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
+SYSCTLS = (
+    "kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range", "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_syncookies", "net.ipv4.tcp_wmem",
+)  # fmt: skip
+#: What asks an address for the kubelet, which is in the node's network.
+HOOKS = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop")
 #: Fields that name a Secret, with the key that holds its name; a pod never reads one by which its image is pulled.
 SECRET_FIELDS = {"secretKeyRef": "name", "secretRef": "name", "nodePublishSecretRef": "name", "nodeStageSecretRef": "name"}
 #: Fields of a generic ephemeral volume by which it is made as a copy: of a claim, a snapshot, or what else a cluster knows.
@@ -41,6 +57,7 @@ class Table:
         secrets: Secrets that pods may mount or read.
         claims: claims that pods may mount.
         priority_classes: priority classes that pods may have.
+        volumes: kinds of volumes that pods may have; never a path of the node.
         hosts: hosts of Ingresses.
         service_types: types of Services.
         platform_secrets: the platform's Secrets, which no pod of a job has, whatever is allowed.
@@ -53,6 +70,7 @@ class Table:
     secrets: tuple[str, ...] = ("*",)
     claims: tuple[str, ...] = ("*",)
     priority_classes: tuple[str, ...] = ("*",)
+    volumes: tuple[str, ...] = VOLUMES
     hosts: tuple[str, ...] = ()
     service_types: tuple[str, ...] = ("ClusterIP",)
     platform_secrets: tuple[str, ...] = ()
@@ -99,11 +117,8 @@ def refusals(pod: Object, table: Table, key: str = "allowed") -> Iterator[Refusa
         if spec.get(name):
             yield Refusal(f"spec.{name}", "", f"a job does not share the {HOST_FIELDS[name]} of its node", "remove it")
     yield from _account(spec, table, key)
-    yield from _priority(spec, table, key)
-    for number, volume in enumerate(spec.get("volumes") or ()):
-        if "hostPath" in volume:
-            why = f"a job mounts nothing of its node, here {(volume['hostPath'] or {}).get('path')}"
-            yield Refusal(f"spec.volumes[{number}].hostPath", "", why, "use a claim")
+    yield from priority(spec.get("priorityClassName"), table, key)
+    yield from _volumes(spec, table, key)
     for path, name in _named(spec, "spec"):
         yield from _object(path, name, "claim" if path.endswith(CLAIM_PATHS) else "Secret", table, key)
     for path, kind in _sources(spec, "spec"):
@@ -111,7 +126,16 @@ def refusals(pod: Object, table: Table, key: str = "allowed") -> Iterator[Refusa
     for part in CONTAINERS:
         for number, container in enumerate(spec.get(part) or ()):
             yield from _container(f"spec.{part}[{number}]", container)
-    labels = (pod.get("metadata") or {}).get("labels") or {}
+    yield from _context("spec.securityContext", spec.get("securityContext") or {}, "the pod")
+    metadata = pod.get("metadata") or {}
+    for name, value in (metadata.get("annotations") or {}).items():
+        if name.startswith("container.apparmor.security.beta.kubernetes.io/") and value == "unconfined":
+            yield Refusal(f"metadata.annotations.{name}", name, "a job is confined by AppArmor where its node is", "remove it")
+    labels = metadata.get("labels") or {}
+    for name in TASK_LABELS:
+        if name in labels:
+            why = f"{name} is how Airflow knows the pods of its tasks"
+            yield Refusal(f"metadata.labels.{name}", name, why, "give the label another name")
     if table.platform_labels and all(labels.get(name) == value for name, value in table.platform_labels.items()):
         name, value = next(iter(table.platform_labels.items()))
         why = f"{name}: {value} is how the platform's Services know its own pods"
@@ -129,12 +153,28 @@ def _account(spec: Object, table: Table, key: str) -> Iterator[Refusal]:
             yield Refusal(f"spec.{field_name}", name, f"the account {name} is not allowed", allow(key, "serviceAccounts"))
 
 
-def _priority(spec: Object, table: Table, key: str) -> Iterator[Refusal]:
-    name = spec.get("priorityClassName")
+def priority(name: str | None, table: Table, key: str) -> Iterator[Refusal]:
+    """Yield what is wrong with a priority class.
+
+    Args:
+        name: the class; None or empty is none.
+        table: what is allowed.
+        key: the key of the values that holds the lists, for the sentence.
+    """
     if name and matches(name, SYSTEM_PRIORITIES):
         yield Refusal("spec.priorityClassName", name, f"{name} is for parts of the cluster", "use another priority class")
     elif name and not matches(name, table.priority_classes):
         yield Refusal("spec.priorityClassName", name, f"the priority class {name} is not allowed", allow(key, "priorityClasses"))
+
+
+def _volumes(spec: Object, table: Table, key: str) -> Iterator[Refusal]:
+    for number, volume in enumerate(spec.get("volumes") or ()):
+        if "hostPath" in volume:
+            why = f"a job mounts nothing of its node, here {(volume['hostPath'] or {}).get('path')}"
+            yield Refusal(f"spec.volumes[{number}].hostPath", "", why, "use a claim")
+        for kind in volume:
+            if kind not in ("name", "hostPath") and not matches(kind, table.volumes):
+                yield Refusal(f"spec.volumes[{number}].{kind}", "", f"a volume {kind} is not allowed", allow(key, "volumes"))
 
 
 def _object(path: str, name: str, kind: str, table: Table, key: str) -> Iterator[Refusal]:
@@ -180,8 +220,8 @@ def _named(value: Any, path: str) -> Iterator[tuple[str, str]]:
             yield f"{here}.name", child["name"]
         elif name in SECRET_FIELDS and isinstance(child, dict) and isinstance(child.get(SECRET_FIELDS[name]), str):
             yield f"{here}.{SECRET_FIELDS[name]}", child[SECRET_FIELDS[name]]
-        else:
-            yield from _named(child, here)
+        # Always further: a key that the API server does not know must not hide one that it knows.
+        yield from _named(child, here)
 
 
 def _sources(spec: Object, path: str) -> Iterator[tuple[str, str]]:
@@ -197,15 +237,38 @@ def _is_claim(source: Object) -> bool:
     return source.get("kind") == "PersistentVolumeClaim"
 
 
+def _context(path: str, context: Object, own: str) -> Iterator[Refusal]:
+    """Look at what the security contexts of a pod and of a container have in common."""
+    if (context.get("windowsOptions") or {}).get("hostProcess"):
+        yield Refusal(f"{path}.windowsOptions.hostProcess", "", f"{own} of a job is not a process of its node", "remove it")
+    for name in ("seccompProfile", "appArmorProfile"):
+        if (context.get(name) or {}).get("type") == "Unconfined":
+            yield Refusal(f"{path}.{name}.type", "", f"{own} of a job never runs unconfined", "remove it")
+    selinux = context.get("seLinuxOptions") or {}
+    if selinux.get("user") or selinux.get("role") or (selinux.get("type") or "") not in SELINUX_TYPES:
+        why = f"{own} of a job has no other user, role or type of SELinux than Pod Security's `baseline` allows"
+        yield Refusal(f"{path}.seLinuxOptions", "", why, "remove it")
+    for number, setting in enumerate(context.get("sysctls") or ()):
+        if setting.get("name") not in SYSCTLS:
+            why = f"a job does not change {setting.get('name')} of the kernel"
+            yield Refusal(f"{path}.sysctls[{number}].name", "", why, "remove it")
+
+
 def _container(path: str, container: Object) -> Iterator[Refusal]:
     context, own = container.get("securityContext") or {}, f"the container {container.get('name', 'without a name')}"
+    yield from _context(f"{path}.securityContext", context, own)
+    for hook in HOOKS:
+        asks: Any = container
+        for name in hook.split("."):
+            asks = (asks or {}).get(name)
+        for action in ("httpGet", "tcpSocket"):
+            if ((asks or {}).get(action) or {}).get("host"):
+                why = f"the kubelet asks {own} of a job alone, and no other host for it"
+                yield Refusal(f"{path}.{hook}.{action}.host", "", why, "remove it")
     if context.get("privileged"):
         yield Refusal(f"{path}.securityContext.privileged", "", f"{own} of a job never runs privileged", "remove it")
     if context.get("procMount") not in (None, "", "Default"):
         yield Refusal(f"{path}.securityContext.procMount", "", f"{own} of a job sees /proc as Kubernetes masks it", "remove it")
-    if (context.get("windowsOptions") or {}).get("hostProcess"):
-        why = f"{own} of a job is not a process of its node"
-        yield Refusal(f"{path}.securityContext.windowsOptions.hostProcess", "", why, "remove it")
     for name in (context.get("capabilities") or {}).get("add") or ():
         if name not in CAPABILITIES:
             why = f"{own} of a job may not have the capability {name}"
@@ -241,6 +304,7 @@ def from_object(given: Mapping[str, Any]) -> Table:
         secrets=names(allowed, "secrets", without.secrets),
         claims=names(allowed, "claims", without.claims),
         priority_classes=names(allowed, "priorityClasses", without.priority_classes),
+        volumes=names(allowed, "volumes", without.volumes),
         hosts=names(allowed, "hosts", without.hosts),
         service_types=names(allowed, "serviceTypes", without.service_types),
         platform_secrets=names(platform, "secrets", ()),

@@ -105,11 +105,13 @@ def user_interface(app: Object, submission: Submission, conf: Mapping[str, str],
     allowed.check_service_type("sparkUIOptions.serviceType", _type(options), defaults.policy)
     port = int(options.get("servicePort") or target)
     service = _service(app, names.ui_service_name(app), submission.id, options, port, target)
+    allowed.check_annotations("sparkUIOptions.serviceAnnotations", service)
     if not defaults.ingress_url_format:
         return [service]
     where = address(app, defaults.ingress_url_format, submission.app_id)
     ingress = _ingress(app, names.ui_ingress_name(app), submission.id, options, service, where, defaults)
     allowed.check_annotations("sparkUIOptions.ingressAnnotations", ingress)
+    allowed.check_tls("sparkUIOptions.ingressTLS", ingress, defaults.policy)
     return [service, ingress]
 
 
@@ -125,7 +127,9 @@ def further_ports(app: Object, submission: Submission, defaults: Defaults) -> li
         field = f"driverIngressOptions[{number}]"
         allowed.check_service_type(f"{field}.serviceType", _type(options), defaults.policy)
         allowed.check_host(f"{field}.ingressURLFormat", where.host, defaults.policy)
+        allowed.check_annotations(f"{field}.serviceAnnotations", service)
         allowed.check_annotations(f"{field}.ingressAnnotations", ingress)
+        allowed.check_tls(f"{field}.ingressTLS", ingress, defaults.policy)
         found += [service, ingress]
     return found
 

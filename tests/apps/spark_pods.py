@@ -17,6 +17,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2] / "operator"))
 
 from airspark_operator import build, conf
+from airspark_operator.policy import Table
 from airspark_operator.settings import Defaults
 from airspark_operator.submission import Submission
 
@@ -178,7 +179,7 @@ class Spark:
         base |= {"mainApplicationFile": "local:///main.py"}
         about = {"name": NAME, "namespace": NAMESPACE, "uid": "1"} | (metadata or {})
         app = {"metadata": about, "spec": base | {"driver": {}, "executor": {}} | spec}
-        objects = build.objects(app, SUBMISSION, defaults or Defaults(service_account=ACCOUNT))
+        objects = build.objects(app, SUBMISSION, defaults or Defaults(service_account=ACCOUNT, policy=Table(volumes=("*",))))
         (config,) = [thing["data"] for thing in objects if thing["kind"] == "ConfigMap"]
         (service,) = [thing for thing in objects if thing["metadata"]["name"] == f"{NAME}-driver-svc"]
         properties = read(config[conf.PROPERTIES_FILE])

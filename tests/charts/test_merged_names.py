@@ -16,7 +16,7 @@ from rendering import CHARTS, LOADER, Object, RenderError, env, find, nested, te
 
 HERE = Path(__file__).resolve().parent
 EVERYTHING: Object = yaml.load((HERE / "everything-on.yaml").read_text(), Loader=LOADER)
-COPIES = ("_admission.tpl", "_common.tpl", "_reserved.tpl", "_secret_texts.tpl")
+COPIES = ("_admission.tpl", "_admission_pods.tpl", "_common.tpl", "_reserved.tpl", "_secret_texts.tpl")
 
 
 def _below(given: Object, parent: str) -> tuple[Object, str]:

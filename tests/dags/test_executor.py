@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import os
 import queue
 import socket
 import sys
@@ -152,7 +153,8 @@ def walled(script: Any, executor: Any, tmp_path: Path, monkeypatch: pytest.Monke
 
     def start(self: Any) -> None:
         self.kube_client = kubernetes.client.CoreV1Api()
-        self.kube_scheduler = SimpleNamespace(_build_pod_request=lambda task: "built")
+        self.built = lambda task: "built"
+        self.kube_scheduler = SimpleNamespace(_build_pod_request=lambda task: self.built(task))
 
     monkeypatch.setattr(kubernetes_executor.KubernetesExecutor, "start", start)
     executor.kube_config = KubeConfig()
@@ -246,6 +248,55 @@ def test_should_hold_a_template_of_the_authors_own_to_the_same(walled: Any, tmp_
     mine.write_text(json.dumps({"kind": "Pod", "metadata": TEMPLATE["metadata"], "spec": _reads("airspark-jwt-secret")}))
     with pytest.raises(PodMutationHookException, match="the Secret airspark-jwt-secret is the platform's own"):
         walled.kube_scheduler._build_pod_request(_job(file=str(mine)))
+
+
+def test_should_build_the_template_that_it_looked_at_if_the_file_changes_meanwhile(walled: Any, tmp_path: Path) -> None:
+    mine = tmp_path / "elsewhere/mine.yaml"
+    mine.parent.mkdir()
+    allowed, greedy = (
+        json.dumps({"kind": "Pod", "metadata": TEMPLATE["metadata"], "spec": spec})
+        for spec in ({"containers": [{"name": "base"}]}, _reads("airspark-jwt-secret"))
+    )
+    mine.write_text(allowed)
+    built: list[str] = []
+
+    def build(task: Any) -> str:
+        built.append(Path(task.pod_template_file).read_text())
+        return "built"
+
+    check = walled._check
+
+    def change_then_check(task: Any) -> None:
+        mine.write_text(greedy)
+        check(task)
+
+    walled._check = change_then_check
+    walled.built = build
+    walled.kube_scheduler._build_pod_request(_job(file=str(mine)))
+    assert built == [allowed]
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (os.mkfifo, "is not a regular file"),
+        (Path.mkdir, "is not a regular file|is a directory"),
+        (lambda path: None, "cannot be read: no such file or directory"),
+        (lambda path: path.write_bytes(b"a: " + b"x" * 2_000_000), "is larger than a pod may be"),
+        (lambda path: path.write_text("the key of somebody"), "is not a pod in YAML, with a spec"),
+        (lambda path: path.write_text("{"), "is not a pod in YAML, with a spec"),
+    ],
+    ids=["a pipe without a writer", "a folder", "no file", "a large file", "a key", "no YAML"],
+)
+def test_should_say_what_is_wrong_with_a_template_and_nothing_of_its_contents(
+    walled: Any, tmp_path: Path, make: Any, why: str
+) -> None:
+    mine = tmp_path / "elsewhere/mine.yaml"
+    mine.parent.mkdir()
+    make(mine)
+    with pytest.raises(PodMutationHookException, match=why) as refusal:
+        walled.kube_scheduler._build_pod_request(_job(file=str(mine)))
+    assert "key of somebody" not in str(refusal.value)
 
 
 def test_should_append_to_a_log_and_to_nothing_that_a_link_leads_to(script: Any, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from airspark.project import kubeconfig
 PLATFORM = "airspark"
 LAUNCHER, TRIGGERER = "airspark-airflow-launcher", "airspark-airflow-triggerer"
 DRIVER = "airspark-spark-operator-driver"
+#: By what network policies know the pods that a driver makes.
+EXECUTOR = {"sparkoperator.k8s.io/launched-by-spark-operator": "true", "sparkoperator.k8s.io/app-name": "walls"}
 #: What Pod Security's level `restricted` asks for, which the namespace enforces.
 RESTRICTED = {
     "runAsNonRoot": True, "runAsUser": 1000, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]},
@@ -42,6 +44,9 @@ def pod(container: dict[str, Any] | None = None, labels: dict[str, str] | None =
 
 
 def create(account: str, manifest: dict[str, Any], namespace: str = PLATFORM) -> str:
+    if account == DRIVER and manifest["kind"] == "Pod":
+        labels = {**EXECUTOR, **manifest["metadata"]["labels"]}
+        manifest = {**manifest, "metadata": {**manifest["metadata"], "labels": labels}}
     words = ("create", "--dry-run=server", "--filename", "-")
     return attempt(account, *words, manifest=manifest, namespace=namespace)
 
@@ -82,6 +87,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (pod(serviceAccountName="airspark-airflow-scheduler"), "spec.serviceAccountName: the account is the platform's own or not"),
     (pod(labels={"tier": "airflow", "component": "postgresql", "release": "airspark"}), "metadata.labels.release: it is how the"),
+    (pod(labels={"airflow-worker": "1"}), "metadata.labels: airflow-worker and kubernetes_executor are how Airflow knows"),
+    (pod(**_volume(nfs={"server": "a", "path": "/"})), "volumes"),
+    (pod({"livenessProbe": {"httpGet": {"port": 80, "host": "127.0.0.1"}}}), "host"),
+    (pod({"lifecycle": {"preStop": {"httpGet": {"port": 80, "host": "127.0.0.1"}}}}), "host"),
+    (pod({"securityContext": {**RESTRICTED, "seccompProfile": {"type": "Unconfined"}}}), "seccomp"),
+    (pod({"securityContext": {**RESTRICTED, "seLinuxOptions": {"type": "spc_t"}}}), "seLinux"),
+    (pod(securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}), "sysctls"),
     (pod(priorityClassName="system-node-critical"), "spec.priorityClassName: it is the cluster's own or not allowed"),
 ]  # fmt: skip
 #: What is the node's: what Pod Security says of it where a label asks for that, and what our policy says.
@@ -139,21 +151,45 @@ def test_should_keep_a_driver_from_removing_what_is_the_platforms(up: None) -> N
             assert "is the platform's own" in said, f"delete {name}: {said}"
 
 
-def test_should_let_a_driver_make_claims_and_services_but_none_that_take_what_is_others(up: None) -> None:
+def test_should_keep_a_driver_to_pods_and_objects_of_an_application(up: None) -> None:
+    said = attempt(DRIVER, "create", "--dry-run=server", "--filename", "-", manifest=pod())
+    assert "a pod of an application has sparkoperator.k8s.io/launched-by-spark-operator" in said
+    foreign = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "walls-foreign"}}
+    made = pod()
+    made["metadata"] |= {"name": "walls-executor", "labels": EXECUTOR}
+    made["spec"]["containers"][0]["command"] = ["sleep", "300"]
+    try:
+        for manifest in (foreign, made):
+            assert "created" in send({**manifest, "metadata": {**manifest["metadata"], "namespace": PLATFORM}}, "create")
+        said = attempt(DRIVER, "delete", "configmap", "walls-foreign", "--dry-run=server")
+        assert "a driver removes what Spark or the controller made for an application" in said
+        other = json.dumps({"spec": {"containers": [{"name": "base", "image": "airspark/airflow:0.1.0"}]}})
+        for account in (DRIVER, LAUNCHER):
+            said = attempt(account, "patch", "pod", "walls-executor", "--dry-run=server", "--patch", other)
+            assert "spec: a job changes the labels of a pod, never what it runs" in said, said
+        moved = json.dumps({"metadata": {"labels": {"sparkoperator.k8s.io/app-name": "other"}}})
+        assert "leave it as it is" in attempt(DRIVER, "patch", "pod", "walls-executor", "--dry-run=server", "--patch", moved)
+        bare = json.dumps({"metadata": {"labels": {"sparkoperator.k8s.io/launched-by-spark-operator": None}}})
+        assert "by which network policies know it" in attempt(
+            DRIVER, "patch", "pod", "walls-executor", "--dry-run=server", "--patch", bare
+        )
+        marked = json.dumps({"metadata": {"labels": {"decommissioned": "yes"}}})
+        assert "patched" in attempt(DRIVER, "patch", "pod", "walls-executor", "--dry-run=server", "--patch", marked)
+        assert "deleted" in attempt(DRIVER, "delete", "pod", "walls-executor", "--dry-run=server")
+    finally:
+        kubectl(PLATFORM, "delete", "configmap,pod", "walls-foreign", "walls-executor", "--ignore-not-found", "--grace-period=1")
+
+
+def test_should_let_a_driver_make_claims_but_no_copies_and_no_services(up: None) -> None:
     def made(kind: str, spec: dict[str, Any]) -> str:
         return create(DRIVER, {"apiVersion": "v1", "kind": kind, "metadata": {"name": "walls-attempt"}, "spec": spec})
 
-    ports: dict[str, Any] = {"ports": [{"port": 7078}], "clusterIP": "None"}
-    for kind, spec_ in (("PersistentVolumeClaim", claim()), ("Service", ports)):
-        assert "created (server dry run)" in made(kind, spec_)
+    assert "created (server dry run)" in made("PersistentVolumeClaim", claim())
     database = {"kind": "PersistentVolumeClaim", "name": "data-airspark-postgresql-0"}
     for field in ("dataSource", "dataSourceRef"):
         assert "dataSource: a job copies no snapshot, and no claim" in made("PersistentVolumeClaim", claim(**{field: database}))
-    ports.pop("clusterIP")
-    assert "spec.externalIPs: a Service of a job takes no address of others" in made(
-        "Service", ports | {"externalIPs": ["10.0.0.1"]}
-    )
-    assert "spec.type: a Service of a job is of the types ClusterIP" in made("Service", ports | {"type": "NodePort"})
+    # A headless Service of the name of a namespace or a domain would answer in its place.
+    assert "cannot create resource" in made("Service", {"ports": [{"port": 7078}], "clusterIP": "None"})
 
 
 def test_should_keep_a_driver_from_removing_everything_at_once(up: None) -> None:

@@ -17,7 +17,7 @@ DEFAULTS = Defaults(
     image="example/default:1",
     pod_security_context={"runAsNonRoot": True, "runAsUser": 185, "fsGroup": 0, "seccompProfile": {"type": "RuntimeDefault"}},
     container_security_context={"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-    policy=Table(hosts=("*",), service_types=("*",)),
+    policy=Table(hosts=("*",), service_types=("*",), volumes=("*",)),
 )
 
 

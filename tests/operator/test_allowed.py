@@ -114,6 +114,34 @@ FIELDS: list[tuple[Object, str]] = [
         mounted(copied(dataSourceRef={"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "nightly"})),
         "{role}.template.spec.volumes[0].ephemeral.volumeClaimTemplate.spec.dataSourceRef: a job's volume is a copy of a claim",
     ),
+    # The API server drops the key that it does not know and mounts the other.
+    (
+        mounted({"secret": {"name": "lake-mine", "secretName": "airspark-metadata"}}),
+        "{role}.template.spec.volumes[0].secret.secretName: the Secret airspark-metadata is the platform's own",
+    ),
+    (mounted({"nfs": {"server": "a", "path": "/"}}), "{role}.template.spec.volumes[0].nfs: a volume nfs is not allowed; "),
+    (mounted({"iscsi": {"targetPortal": "a"}}), "{role}.template.spec.volumes[0].iscsi: a volume iscsi is not allowed"),
+    ({"labels": {"airflow-worker": "1"}}, "{role}.labels.airflow-worker: airflow-worker is how Airflow knows the pods of its"),
+    (
+        {"securityContext": {"seccompProfile": {"type": "Unconfined"}}},
+        "{role}.securityContext.seccompProfile.type: the container spark-kubernetes-",
+    ),
+    (
+        {"securityContext": {"seLinuxOptions": {"type": "spc_t"}}},
+        "{role}.securityContext.seLinuxOptions: the container spark-kubernetes-",
+    ),
+    (
+        template(securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}),
+        "{role}.template.spec.securityContext.sysctls[0].name: a job does not change kernel.msgmax of the kernel",
+    ),
+    (
+        template(containers=[{}, {"name": "a", "image": "x", "livenessProbe": {"httpGet": {"port": 1, "host": "127.0.0.1"}}}]),
+        "{role}.template.spec.containers[1].livenessProbe.httpGet.host: the kubelet asks the container a of a job alone",
+    ),
+    (
+        template(containers=[{}, {"name": "a", "image": "x", "lifecycle": {"preStop": {"tcpSocket": {"port": 1, "host": "x"}}}}]),
+        "{role}.template.spec.containers[1].lifecycle.preStop.tcpSocket.host: the kubelet asks",
+    ),
     ({"labels": {"release": "airspark"}}, "{role}.labels.release: release: airspark is how the platform's Services know its own"),
 ]  # fmt: skip
 #: Properties of the role, and how the sentence begins.
@@ -134,6 +162,10 @@ LEGITIMATE: list[Object] = [
     {"securityContext": {"capabilities": {"add": ["NET_BIND_SERVICE"]}, "privileged": False}},
     mounted({"persistentVolumeClaim": {"claimName": "team-claim"}}),
     mounted(copied()),
+    mounted({"downwardAPI": {"items": []}}),
+    {"securityContext": {"seccompProfile": {"type": "RuntimeDefault"}, "seLinuxOptions": {"type": "container_t", "level": "s0"}}},
+    template(securityContext={"sysctls": [{"name": "net.ipv4.tcp_keepalive_time", "value": "60"}]}),
+    template(containers=[{}, {"name": "a", "image": "x", "livenessProbe": {"httpGet": {"port": 1}}}]),
     mounted(copied(dataSource={"kind": "PersistentVolumeClaim", "name": "team-claim"})),
     mounted({"projected": {"sources": [{"secret": {"name": "lake-x"}}, {"configMap": {"name": "any"}}]}}),
     template(imagePullSecrets=[{"name": "registry"}], hostNetwork=False),
@@ -184,7 +216,23 @@ def test_should_refuse_the_whole_application_if_a_part_of_it_is_allowed() -> Non
         ({"ingressURLFormat": "evil.example.com"}, "driverIngressOptions[0].ingressURLFormat: the host evil.example.com is not"),
         (
             {"ingressURLFormat": "a.example.org", "ingressAnnotations": {"nginx.ingress.kubernetes.io/server-snippet": "x"}},
-            "driverIngressOptions[0].ingressAnnotations: nginx.ingress.kubernetes.io/server-snippet configures the Ingress",
+            "driverIngressOptions[0].ingressAnnotations: nginx.ingress.kubernetes.io/server-snippet reaches beyond",
+        ),
+        (
+            {"ingressURLFormat": "a.example.org", "ingressAnnotations": {"nginx.ingress.kubernetes.io/server-alias": "x"}},
+            "driverIngressOptions[0].ingressAnnotations: nginx.ingress.kubernetes.io/server-alias reaches beyond",
+        ),
+        (
+            {"ingressURLFormat": "a.example.org", "serviceAnnotations": {"external-dns.alpha.kubernetes.io/hostname": "x"}},
+            "driverIngressOptions[0].serviceAnnotations: external-dns.alpha.kubernetes.io/hostname reaches beyond",
+        ),
+        (
+            {"ingressURLFormat": "a.example.org", "ingressTLS": [{"hosts": ["a.example.org", "evil.example.com"]}]},
+            "driverIngressOptions[0].ingressTLS[0].hosts: the host evil.example.com is not allowed",
+        ),
+        (
+            {"ingressURLFormat": "a.example.org", "ingressTLS": [{"secretName": "airspark-postgresql-tls"}]},
+            "driverIngressOptions[0].ingressTLS[0].secretName: the Secret airspark-postgresql-tls is the platform's own",
         ),
     ],
 )
@@ -193,8 +241,15 @@ def test_should_refuse_an_ingress_with_another_host_or_a_piece_of_the_controller
 ) -> None:
     asked = [{"servicePort": 9000, "servicePortName": "x", **options}]
     assert refused("driver", {}, driverIngressOptions=asked).startswith(said)
-    fine = [{"servicePort": 9000, "servicePortName": "x", "ingressURLFormat": "a.example.org"}]
+    tls = [{"hosts": ["a.example.org"], "secretName": "lake-tls"}]
+    fine = [{"servicePort": 9000, "servicePortName": "x", "ingressURLFormat": "a.example.org", "ingressTLS": tls}]
     assert [one for one in build("driver", {}, driverIngressOptions=fine) if one["kind"] == "Ingress"]
+
+
+def test_should_refuse_a_priority_class_of_the_cluster_for_a_group_of_pods() -> None:
+    with pytest.raises(Invalid, match="^batchSchedulerOptions.priorityClassName: system-node-critical is for parts of"):
+        build("driver", {}, batchScheduler="volcano", batchSchedulerOptions={"priorityClassName": "system-node-critical"})
+    assert build("driver", {}, batchScheduler="volcano", batchSchedulerOptions={"priorityClassName": "low"})
 
 
 def test_should_refuse_a_service_that_is_reached_from_outside_until_it_is_allowed() -> None:

@@ -34,6 +34,7 @@ class PodAllowances(Values):
     secrets: list[str] = Field(description="Secrets that it mounts or reads")
     claims: list[str] = Field(description="Claims that it mounts")
     priorityClasses: list[str] = Field(description="Priority classes; never one of the cluster's own")
+    volumes: list[str] = Field(description="Kinds of volumes; never `hostPath`")
 
 
 class KubernetesWorkers(TaskTemplate):

@@ -72,6 +72,18 @@ class ImageRevisions(Values):
     statsd: Revision | None = Field(default=None, description="Of the image of the statsd exporter")
 
 
+class PlatformNames(Values):
+    """Names, in which * stands for any letters, of what no job may have, beside what the charts know to be the platform's."""
+
+    secrets: list[str] | None = Field(default=None, description="Secrets of the platform")
+    serviceAccounts: list[str] | None = Field(default=None, description="Accounts of the platform")
+    claims: list[str] | None = Field(default=None, description="Claims of the platform")
+
+
+#: Each chart of a release learns the names of the others from it.
+PLATFORM = Field(default=None, description="More names of the platform's own, in which * stands for any letters: no job has them")
+
+
 class Global(Values):
     """`global` belongs to every chart of a release, so other keys are let through."""
 
@@ -81,6 +93,7 @@ class Global(Values):
     timeZone: TimeZone
     claims: Claims
     spark: SharedSpark
+    platform: PlatformNames | None = PLATFORM
 
 
 class SecretReference(Values):

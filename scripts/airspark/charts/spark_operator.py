@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from airspark.charts.common import (
+    PLATFORM,
     Count,
     Dashboard,
     Dns,
@@ -17,6 +18,7 @@ from airspark.charts.common import (
     KubernetesObject,
     Labels,
     Monitor,
+    PlatformNames,
     Port,
     Positive,
     Probe,
@@ -40,6 +42,7 @@ class OperatorGlobal(Values):
     imageRevision: Revision
     imageRevisions: ImageRevisions
     timeZone: TimeZone
+    platform: PlatformNames | None = PLATFORM
 
 
 class LeaderElection(Values):
@@ -144,6 +147,7 @@ class Allowed(Values):
     secrets: list[str]
     claims: list[str]
     priorityClasses: list[str]
+    volumes: list[str]
     hosts: list[str]
     serviceTypes: list[str]
 

@@ -98,15 +98,22 @@ pod_template_file.yaml: |
 {{- range list .Values.dags.gitSync.credentialsSecret .Values.dags.gitSync.sshKeySecret .Values.auth.oidc.clientSecretName }}
 {{- with . }}{{ $secrets = append $secrets (tpl . $) }}{{ end }}
 {{- end }}
+{{- range $component := list "apiServer" "bootstrap" "dagProcessor" "scheduler" "triggerer" }}
+{{- range (get $.Values $component).env }}
+{{- with dig "valueFrom" "secretKeyRef" "name" "" . }}{{ $secrets = append $secrets (tpl . $) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- $claims := list (printf "data-%s-postgresql-*" (include "airflow.fullname" .)) (printf "recovery-%s-spark-master-*" $release) (printf "logs-%s-*" (include "airflow.fullname" .)) (include "airflow.claimName.backup" .) (include "airflow.claimName.dags" .) (include "airflow.claimName.logs" .) -}}
 {{- $accounts := list (include "airflow.launcherAccount" .) (printf "%s-spark" $release) (printf "%s-spark-bootstrap" $release) (printf "%s-spark-operator" $release) -}}
-{{- range $component := list "apiServer" "bootstrap" "cleanup" "dagProcessor" "databaseCleanup" "scheduler" "triggerer" }}
+{{- range $component := list "apiServer" "backup" "bootstrap" "cleanup" "dagProcessor" "databaseCleanup" "pgbouncer" "scheduler" "statsd" "triggerer" }}
 {{- $name := kebabcase $component }}
 {{- $accounts = append $accounts (include "airflow.serviceAccountName" (dict "root" $ "component" $name "values" (get $.Values $component))) }}
 {{- end }}
+{{- $named := (.Values.global | default dict).platform | default dict -}}
 {{- dict "allowed" .Values.workers.kubernetes.allowed "platform" (dict
-  "secrets" (uniq $secrets)
-  "serviceAccounts" (uniq $accounts)
-  "claims" (list (printf "data-%s-postgresql-*" (include "airflow.fullname" .)) (printf "recovery-%s-spark-master-*" $release) (printf "logs-%s-*" (include "airflow.fullname" .)) (include "airflow.claimName.backup" .))) | toJson -}}
+  "secrets" (concat $secrets ($named.secrets | default list) | uniq)
+  "serviceAccounts" (concat $accounts ($named.serviceAccounts | default list) | uniq)
+  "claims" (concat $claims ($named.claims | default list) | uniq)) | toJson -}}
 {{- end -}}
 
 {{- define "airflow.podTemplatesVolume" -}}

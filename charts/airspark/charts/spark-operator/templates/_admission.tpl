@@ -2,40 +2,12 @@
 What accounts of jobs may send to the Kubernetes API by themselves: the table of operator/airspark_operator/policy.py as a
 ValidatingAdmissionPolicy. Each chart holds the same copy of this file, and a test compares the copies.
 
-  common.admission          the policy       (dict name, labels, accounts, table, key, release, pods)  launcher, applications
+  common.admission          the policy       (dict name, labels, accounts, table, key, release, pods, drivers)  launcher, applications
   common.admission.binding  its binding                                                (dict name, labels)  launcher, applications
-  common.admission.names    names in which * stands for any letters, as a pattern             (list)            below
-  common.admission.allowed  whether a name is allowed, as CEL                                 (dict table, kind, name)  below
-  common.admission.copied   whether a volume is made of no claim but an allowed one, as CEL      (dict table, spec)        below
 */}}
 
-{{- define "common.admission.names" -}}
-{{- $patterns := list -}}
-{{- range . }}{{ $patterns = append $patterns (replace "." `\.` . | replace "*" ".*") }}{{ end -}}
-{{- printf "^(%s)$" (join "|" $patterns) | toJson -}}
-{{- end -}}
-
-{{- define "common.admission.allowed" -}}
-{{- $own := get (default dict .table.platform) .kind | default list -}}
-{{- $allowed := get .table.allowed .kind -}}
-({{ if $own }}!{{ .name }}.matches({{ include "common.admission.names" $own }}) && {{ end }}{{ .name }}.matches({{ include "common.admission.names" $allowed }}))
-{{- end -}}
-
-{{- define "common.admission.copied" -}}
-{{- $checks := list -}}
-{{- range $field := list "dataSource" "dataSourceRef" }}
-{{- $source := printf "%s.%s" $.spec $field }}
-{{- $allowed := include "common.admission.allowed" (dict "table" $.table "kind" "claims" "name" (printf "%s.name" $source)) }}
-{{- $checks = append $checks (printf "(!has(%s) || (%s.kind == 'PersistentVolumeClaim' && %s))" $source $source $allowed) }}
-{{- end -}}
-{{- join " && " $checks -}}
-{{- end -}}
-
 {{- define "common.admission" -}}
-{{- $secret := dict "table" .table "kind" "secrets" -}}
 {{- $release := .release | toJson -}}
-{{- $types := .table.allowed.serviceTypes | default (list "ClusterIP") -}}
-{{- $allow := printf "ask the platform's administrator to add it to `%s." .key -}}
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
 metadata:
@@ -78,6 +50,10 @@ spec:
     - name: labels
       expression: >-
         variables.makes && has(variables.pod.metadata) && has(variables.pod.metadata.labels) ? variables.pod.metadata.labels : {}
+    - name: contexts
+      expression: >-
+        (variables.makes && has(variables.spec.securityContext) ? [variables.spec.securityContext] : []) +
+        variables.containers.filter(c, has(c.securityContext)).map(c, c.securityContext)
     - name: changed
       expression: >-
         request.operation in ['UPDATE', 'DELETE'] && has(oldObject.metadata.labels) ? oldObject.metadata.labels : {}
@@ -89,61 +65,32 @@ spec:
         request.operation != 'CONNECT' || !request.name.matches({{ include "common.admission.names" .pods }})
       message: the pod is the platform's own; a job reaches into pods that it made
     - expression: >-
-        !('release' in variables.labels) || variables.labels['release'] != {{ $release }}
-      message: "metadata.labels.release: it is how the platform's Services know its own pods; give the label another name"
-    {{- range $field, $what := dict "hostNetwork" "network" "hostPID" "processes" "hostIPC" "shared memory" }}
+        request.operation != 'UPDATE' || request.resource.resource != 'pods' || object.spec == oldObject.spec
+      message: "spec: a job changes the labels of a pod, never what it runs; create another pod"
     - expression: >-
-        !variables.makes || !has(variables.spec.{{ $field }}) || !variables.spec.{{ $field }}
-      message: "spec.{{ $field }}: a job does not share the {{ $what }} of its node; remove it"
+        !variables.makes || request.resource.resource != 'jobs' || !has(object.spec.manualSelector) || !object.spec.manualSelector
+      message: "spec.manualSelector: a Job of a job finds its pods by itself; remove it"
+    {{- if .drivers }}
+    - expression: >-
+        request.resource.resource != 'pods' || request.operation == 'DELETE' || request.operation == 'CONNECT' ||
+        ('sparkoperator.k8s.io/launched-by-spark-operator' in variables.labels &&
+        variables.labels['sparkoperator.k8s.io/launched-by-spark-operator'] == 'true')
+      message: "metadata.labels: a pod of an application has sparkoperator.k8s.io/launched-by-spark-operator, by which network policies know it"
+    - expression: >-
+        request.operation != 'UPDATE' || ['sparkoperator.k8s.io/app-name'].all(name,
+        (name in variables.changed) == (name in variables.labels) && (!(name in variables.labels) || variables.labels[name] == variables.changed[name]))
+      message: "metadata.labels: sparkoperator.k8s.io/app-name is by what network policies know an application; leave it as it is"
+    - expression: >-
+        request.operation != 'DELETE' || 'spark-app-selector' in variables.changed || 'sparkoperator.k8s.io/app-name' in variables.changed
+      message: a driver removes what Spark or the controller made for an application
     {{- end }}
     - expression: >-
-        variables.volumes.all(v, !has(v.hostPath))
-      message: "spec.volumes: a job mounts nothing of its node; use a claim"
+        !('airflow-worker' in variables.labels) && !('kubernetes_executor' in variables.labels)
+      message: "metadata.labels: airflow-worker and kubernetes_executor are how Airflow knows the pods of its tasks; give the label another name"
     - expression: >-
-        variables.containers.all(c, !has(c.securityContext) || (
-        (!has(c.securityContext.privileged) || !c.securityContext.privileged) &&
-        (!has(c.securityContext.procMount) || c.securityContext.procMount == 'Default') &&
-        (!has(c.securityContext.capabilities) || !has(c.securityContext.capabilities.add) ||
-        c.securityContext.capabilities.add.all(x, x in {{ list "AUDIT_WRITE" "CHOWN" "DAC_OVERRIDE" "FOWNER" "FSETID" "KILL" "MKNOD" "NET_BIND_SERVICE" "SETFCAP" "SETGID" "SETPCAP" "SETUID" "SYS_CHROOT" | toJson }}))))
-      message: "securityContext: a container of a job never runs privileged, and has no capability beyond Pod Security's baseline"
-    - expression: >-
-        variables.containers.all(c, !has(c.ports) || c.ports.all(p, !has(p.hostPort) || p.hostPort == 0))
-      message: "hostPort: a container of a job listens on its pod alone; remove it"
-    - expression: >-
-        !variables.makes || !has(variables.spec.serviceAccountName) ||
-        {{ include "common.admission.allowed" (dict "table" .table "kind" "serviceAccounts" "name" "variables.spec.serviceAccountName") }}
-      message: "spec.serviceAccountName: the account is the platform's own or not allowed; use another, or {{ $allow }}serviceAccounts`"
-    - expression: >-
-        !variables.makes || !has(variables.spec.priorityClassName) || (!variables.spec.priorityClassName.startsWith('system-') &&
-        {{ include "common.admission.allowed" (dict "table" (omit .table "platform") "kind" "priorityClasses" "name" "variables.spec.priorityClassName") }})
-      message: "spec.priorityClassName: it is the cluster's own or not allowed; use another, or {{ $allow }}priorityClasses`"
-    - expression: >-
-        variables.volumes.all(v, !has(v.persistentVolumeClaim) ||
-        {{ include "common.admission.allowed" (dict "table" .table "kind" "claims" "name" "v.persistentVolumeClaim.claimName") }})
-      message: "spec.volumes: a claim is the platform's own or not allowed; use another, or {{ $allow }}claims`"
-    - expression: >-
-        {{ include "common.admission.copied" (dict "table" .table "spec" "variables.claim") }} && variables.volumes.all(v, !has(v.ephemeral) ||
-        ({{ include "common.admission.copied" (dict "table" .table "spec" "v.ephemeral.volumeClaimTemplate.spec") }}))
-      message: "dataSource: a job copies no snapshot, and no claim that is the platform's own or not allowed; remove it"
-    - expression: >-
-        !has(variables.service.externalIPs) || variables.service.externalIPs.size() == 0
-      message: "spec.externalIPs: a Service of a job takes no address of others; remove it"
-    - expression: >-
-        !has(variables.service.type) || variables.service.type.matches({{ include "common.admission.names" $types }})
-      message: "spec.type: a Service of a job is of the types {{ join ", " $types }}; use one of them"
-    - expression: >-
-        variables.volumes.all(v, (!has(v.secret) || !has(v.secret.secretName) || {{ include "common.admission.allowed" (set $secret "name" "v.secret.secretName") }}) &&
-        (!has(v.projected) || !has(v.projected.sources) || v.projected.sources.all(s, !has(s.secret) || !has(s.secret.name) || {{ include "common.admission.allowed" (set $secret "name" "s.secret.name") }})) &&
-        (!has(v.csi) || !has(v.csi.nodePublishSecretRef) || !has(v.csi.nodePublishSecretRef.name) || {{ include "common.admission.allowed" (set $secret "name" "v.csi.nodePublishSecretRef.name") }}) &&
-        (!has(v.azureFile) || {{ include "common.admission.allowed" (set $secret "name" "v.azureFile.secretName") }}) &&
-        !has(v.cephfs) && !has(v.rbd) && !has(v.flexVolume) && !has(v.scaleIO) && !has(v.storageos) && !has(v.iscsi) && !has(v.cinder))
-      message: "spec.volumes: a Secret is the platform's own or not allowed; use another, or {{ $allow }}secrets`"
-    - expression: >-
-        variables.containers.all(c, (!has(c.env) || c.env.all(e, !has(e.valueFrom) || !has(e.valueFrom.secretKeyRef) || !has(e.valueFrom.secretKeyRef.name) ||
-        {{ include "common.admission.allowed" (set $secret "name" "e.valueFrom.secretKeyRef.name") }})) &&
-        (!has(c.envFrom) || c.envFrom.all(e, !has(e.secretRef) || !has(e.secretRef.name) ||
-        {{ include "common.admission.allowed" (set $secret "name" "e.secretRef.name") }})))
-      message: "env: a Secret is the platform's own or not allowed; use another, or {{ $allow }}secrets`"
+        !('release' in variables.labels) || variables.labels['release'] != {{ $release }}
+      message: "metadata.labels.release: it is how the platform's Services know its own pods; give the label another name"
+    {{- include "common.admission.pods" . | nindent 4 }}
 {{- end -}}
 
 {{- define "common.admission.binding" -}}

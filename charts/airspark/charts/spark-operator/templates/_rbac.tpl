@@ -42,8 +42,12 @@ Rights. Each is a Role in every namespace whose applications are run, or one Clu
   resources: [pods]
   verbs: [get, list, watch, create, patch, delete, deletecollection]
 - apiGroups: [""]
-  resources: [configmaps, services, persistentvolumeclaims]
+  resources: [configmaps, persistentvolumeclaims]
   verbs: [get, list, create, delete, deletecollection]
+# The controller makes the driver's Service, and Spark removes what has the label of its application.
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, delete, deletecollection]
 {{- end -}}
 
 {{- define "sparkOperator.roleName" -}}

@@ -16,8 +16,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO
@@ -41,6 +44,8 @@ ORDINARY = {"ContainerCreating", "PodInitializing", ""}
 POLICY, ALLOWED = "AIRSPARK_POD_POLICY", "workers.kubernetes.allowed"
 # Labels by which the platform's Services and network policies know its pods: a task's are those of its template.
 PLATFORM_LABELS = ("tier", "component", "release")
+# Bytes of a pod template that is not the chart's: more than Kubernetes stores of a pod.
+LARGEST_TEMPLATE = 1024 * 1024
 # The container of the task itself, as the executor names it.
 TASK = "base"
 # Signals as exit codes: 128 and the signal's number.
@@ -217,6 +222,37 @@ def open_log(folder: Path, path: Path) -> TextIO:
     return open(descriptor, "a")
 
 
+def read_template(path: str) -> bytes:
+    """Return a pod template that is not the chart's own.
+
+    Args:
+        path: as the task names it.
+
+    Raises:
+        PodRefused: if it cannot be read, is no regular file, is larger than a pod may be, or is no pod. The sentence holds
+            nothing of the file, which may be one that the task's author cannot read.
+    """
+    try:
+        # A pipe that nobody writes into would keep the scheduler waiting.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:
+        raise PodRefused(f"the template {path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise PodRefused(f"the template {path} is not a regular file")
+    with open(descriptor, "rb") as file:
+        content = file.read(LARGEST_TEMPLATE + 1)
+    if len(content) > LARGEST_TEMPLATE:
+        raise PodRefused(f"the template {path} has more than {LARGEST_TEMPLATE} bytes, which is larger than a pod may be")
+    try:
+        pod = yaml.safe_load(content)
+    except (yaml.YAMLError, UnicodeDecodeError):
+        pod = None
+    if not isinstance(pod, dict) or not isinstance(pod.get("spec"), dict):
+        raise PodRefused(f"the template {path} is not a pod in YAML, with a spec")
+    return content
+
+
 class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
     """The KubernetesExecutor with launch failures in the task's log, which goes on through an outage of the API server."""
 
@@ -230,15 +266,31 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
         """Start as Airflow does, and look at each pod before it is built."""
         super().start()
         self._table = pod_policy.from_object(json.loads(os.environ.get(POLICY, "{}")))
-        folder = Path(self.kube_config.pod_template_file).parent
-        self._templates = [dict(yaml.safe_load(file.read_text())) for file in sorted(folder.glob("*.yaml"))]
+        self._folder = Path(self.kube_config.pod_template_file).parent
+        self._templates = [dict(yaml.safe_load(file.read_text())) for file in sorted(self._folder.glob("*.yaml"))]
         build = self.kube_scheduler._build_pod_request
 
         def build_allowed(task: Any) -> Any:
-            self._check(task)
-            return build(task)
+            with self._own_copy(task) as task:
+                self._check(task)
+                return build(task)
 
         self.kube_scheduler._build_pod_request = build_allowed
+
+    @contextmanager
+    def _own_copy(self, task: Any) -> Iterator[Any]:
+        """Yield a task whose template is read once: a file that tasks may write could be another when the pod is built.
+
+        Raises:
+            PodRefused: if the file is not a pod's.
+        """
+        if not task.pod_template_file or Path(task.pod_template_file).parent == self._folder:
+            yield task
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, "pod.yaml")
+            copy.write_bytes(read_template(task.pod_template_file))
+            yield task._replace(pod_template_file=str(copy))
 
     def _check(self, task: Any) -> None:
         """Look at what a task asks for, before the installer's own pod_mutation_hook changes it.
