@@ -18,7 +18,7 @@ ALSO = {"serviceAccountName": ("serviceAccount",), "secretName": ("name",), "add
 #: Secrets, names in DNS.
 BEYOND = (
     "snippet", "auth-url", "auth-signin", "auth-secret", "auth-tls-secret", "proxy-ssl-secret", "server-alias", "mirror",
-    "config-backend", "config-frontend", "config-global", "external-dns", "cert-manager",
+    "config-backend", "config-frontend", "config-global", "external-dns",
 )  # fmt: skip
 
 
