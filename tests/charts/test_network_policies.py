@@ -152,6 +152,7 @@ def should_carry_an_arrow_comment_for_each_rule(values: Object) -> None:
                 assert re.fullmatch(pattern, lines[number - 1]), (component, lines[number - 1])
 
 
+@pytest.mark.long
 def should_list_every_path_in_the_documentation() -> None:
     lines = (HERE.parents[1] / "docs" / "network-policies.md").read_text().splitlines()
     table = [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in lines if line.count("|") == 6]

@@ -102,11 +102,8 @@ RULES = {
     ],
     "airspark-spark-operator-driver": [
         (["pods"], ["get", "list", "watch", "create", "patch", "delete", "deletecollection"], None),
-        (
-            ["configmaps", "services", "persistentvolumeclaims"],
-            ["get", "list", "create", "delete", "deletecollection"],
-            None,
-        ),
+        (["configmaps", "persistentvolumeclaims"], ["get", "list", "create", "delete", "deletecollection"], None),
+        (["services"], ["get", "list", "delete", "deletecollection"], None),
     ],
     "airspark-bootstrap-role": [
         (["jobs"], ["list", "delete"], None),

@@ -213,6 +213,7 @@ def test_should_say_what_is_wrong_with_a_file_and_keep_the_other_dags(reading: A
     spark.wait("the end of the import error", lambda: not errors(reading), 30, interval=0.2)
 
 
+@pytest.mark.long
 def test_should_run_the_saved_dag_and_application_without_a_build(reading: Airflow) -> None:
     write("saved")
     seconds_until(reading, "saved")

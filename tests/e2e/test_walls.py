@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from applications import Application, kubectl, remove, send, spec
 from conftest import ROOT
-from spark import wait
 
 from airspark import cluster, tools
 from airspark.project import kubeconfig
@@ -88,20 +88,26 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (pod(serviceAccountName="airspark-airflow-scheduler"), "spec.serviceAccountName: the account is the platform's own or not"),
     (pod(labels={"tier": "airflow", "component": "postgresql", "release": "airspark"}), "metadata.labels.release: it is how the"),
     (pod(labels={"airflow-worker": "1"}), "metadata.labels: airflow-worker and kubernetes_executor are how Airflow knows"),
-    (pod(**_volume(nfs={"server": "a", "path": "/"})), "volumes"),
-    (pod({"livenessProbe": {"httpGet": {"port": 80, "host": "127.0.0.1"}}}), "host"),
-    (pod({"lifecycle": {"preStop": {"httpGet": {"port": 80, "host": "127.0.0.1"}}}}), "host"),
-    (pod({"securityContext": {**RESTRICTED, "seccompProfile": {"type": "Unconfined"}}}), "seccomp"),
-    (pod({"securityContext": {**RESTRICTED, "seLinuxOptions": {"type": "spc_t"}}}), "seLinux"),
-    (pod(securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}), "sysctls"),
     (pod(priorityClassName="system-node-critical"), "spec.priorityClassName: it is the cluster's own or not allowed"),
 ]  # fmt: skip
+ASKED = "host of a probe or a hook: the kubelet asks the container alone"
+CONFINED = "securityContext: a job is confined by seccomp, AppArmor and SELinux"
 #: What is the node's: what Pod Security says of it where a label asks for that, and what our policy says.
 NODE: list[tuple[dict[str, Any], str, str]] = [
     (pod(hostNetwork=True), "host namespaces", "spec.hostNetwork: a job does not share the network of its node"),
     (pod(hostPID=True), "host namespaces", "spec.hostPID: a job does not share the processes of its node"),
     (pod(**_volume(hostPath={"path": "/"})), "hostPath", "spec.volumes: a job mounts nothing of its node"),
     (pod({"securityContext": {"privileged": True}}), "privileged", "a container of a job never runs privileged"),
+    (pod(**_volume(nfs={"server": "a", "path": "/"})), "nfs", "spec.volumes: volumes of that kind are not allowed"),
+    (pod({"livenessProbe": {"httpGet": {"port": 80, "host": "127.0.0.1"}}}), "host", ASKED),
+    (pod({"lifecycle": {"preStop": {"httpGet": {"port": 80, "host": "127.0.0.1"}}}}), "host", ASKED),
+    (pod({"securityContext": {**RESTRICTED, "seccompProfile": {"type": "Unconfined"}}}), "seccompProfile", CONFINED),
+    (pod({"securityContext": {**RESTRICTED, "seLinuxOptions": {"type": "spc_t"}}}), "seLinuxOptions", CONFINED),
+    (
+        pod(securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}),
+        "sysctls",
+        "securityContext.sysctls: a job does not change the kernel of its node",
+    ),
 ]
 
 
@@ -228,6 +234,10 @@ def test_should_hold_the_launcher_to_the_same_where_no_label_asks_for_pod_securi
     assert "created" in create(f"{unlabelled}:default", pod(hostNetwork=True), unlabelled)
 
 
+#: Kubernetes' own, and what Spark's bootstrap Job may have published meanwhile.
+STAYS = ("configmap/kube-root-ca.crt", "serviceaccount/default", "configmap/walls-spark-cluster")
+
+
 def install(namespace: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Install the charts under a name of these tests', as the documentation says."""
     command = [str(tools.ensure("helm")), "--kubeconfig", str(kubeconfig()), "--namespace", namespace, "upgrade", "--install"]
@@ -236,10 +246,10 @@ def install(namespace: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def left(namespace: str) -> list[str]:
-    """Names of what an installation left in a namespace."""
-    kinds = "pods,statefulsets,deployments,jobs,secrets,configmaps,serviceaccounts,roles,rolebindings,services,networkpolicies"
+    """Names of what an installation left in a namespace, but for what stays for good: claims, and what bootstrap Jobs made."""
+    kinds = "pods,statefulsets,deployments,jobs,configmaps,serviceaccounts,roles,rolebindings,services,networkpolicies"
     names = kubectl(namespace, "get", kinds, "--output", "name").split()
-    return [name for name in names if name not in ("configmap/kube-root-ca.crt", "serviceaccount/default")]
+    return [name for name in names if name not in STAYS]
 
 
 @pytest.fixture
@@ -272,7 +282,15 @@ def test_should_install_nothing_if_a_namespace_of_the_launcher_does_not_exist(em
     done = install(empty, "--set", "airflow.workers.kubernetes.launcher.namespaces={nowhere}")
     assert done.returncode and 'namespaces "nowhere" not found' in done.stderr, done.stderr
     # Pods that it removes again have their time to end.
-    wait("nothing is left", lambda: left(empty) == [], 120)
+    deadline = time.monotonic() + 180
+    while found := left(empty):
+        assert time.monotonic() < deadline, found
+        time.sleep(1)
+    releases = subprocess.run(
+        [str(tools.ensure("helm")), "--kubeconfig", str(kubeconfig()), "--namespace", empty, "list", "--short"],
+        text=True, capture_output=True, check=True,
+    )  # fmt: skip
+    assert releases.stdout.split() == []
 
 
 def test_should_fail_an_application_that_takes_what_is_the_platforms_and_run_its_neighbour(up: None) -> None:

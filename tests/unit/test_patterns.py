@@ -454,6 +454,7 @@ def test_should_know_the_text_of_every_pattern() -> None:
     assert len(java) > 5
 
 
+@pytest.mark.long
 def test_should_read_a_megabyte_of_the_worst_text_in_linear_time() -> None:
     python, java, _ = uses()
     said = slow(list(dict.fromkeys([*python, *map(as_python, java)])))
