@@ -56,7 +56,7 @@ SAMPLES: dict[str, Any] = {
 WITHOUT_EFFECT = {
     "enabled": "read by the parent chart",
     "master.rest.jws.enabled": "false is refused where it matters",
-    **{f"global.platform.{name}": "read by the charts that look at pods of jobs" for name in ("claims", "secrets", "serviceAccounts")},
+    **{f"global.platform.{name}": "read by the other charts" for name in ("claims", "secrets", "serviceAccounts")},
     **{
         f"global.imageRevisions.{name}": "of another chart's image"
         for name in ("airflow", "dags", "operator", "pgbouncer", "postgresql", "statsd")
