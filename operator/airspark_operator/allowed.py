@@ -13,7 +13,7 @@ from airspark_operator.policy import Refusal, Table
 #: The key of the chart's values that holds the lists.
 KEY = "spark.allowed"
 #: Keys of the spec, beside the last of a path in a pod, for what stands there. An entry of a list has no key.
-ALSO = {"serviceAccountName": ("serviceAccount",), "secretName": ("name",), "add": ("",)}
+ALSO = {"serviceAccountName": ("serviceAccount",), "secretName": ("name",), "name": ("podName",), "add": ("",)}
 #: An annotation with one of these words reaches beyond its Ingress or Service: to the controller itself, other hosts, other
 #: Secrets, names in DNS.
 BEYOND = (

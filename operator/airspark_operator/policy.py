@@ -63,6 +63,7 @@ class Table:
         platform_secrets: the platform's Secrets, which no pod of a job has, whatever is allowed.
         platform_accounts: its accounts, likewise.
         platform_claims: its claims, likewise.
+        platform_pods: names of its pods, likewise.
         platform_labels: labels by which its Services and network policies know its pods: a pod may have no pair of these.
     """
 
@@ -76,6 +77,7 @@ class Table:
     platform_secrets: tuple[str, ...] = ()
     platform_accounts: tuple[str, ...] = ()
     platform_claims: tuple[str, ...] = ()
+    platform_pods: tuple[str, ...] = ()
     platform_labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -131,6 +133,9 @@ def refusals(pod: Object, table: Table, key: str = "allowed") -> Iterator[Refusa
     for name, value in (metadata.get("annotations") or {}).items():
         if name.startswith("container.apparmor.security.beta.kubernetes.io/") and value == "unconfined":
             yield Refusal(f"metadata.annotations.{name}", name, "a job is confined by AppArmor where its node is", "remove it")
+    name = metadata.get("name") or ""
+    if matches(name, table.platform_pods):
+        yield Refusal("metadata.name", name, f"a pod of the platform has the name {name}", "use another name")
     labels = metadata.get("labels") or {}
     for name in TASK_LABELS:
         if name in labels:
@@ -310,5 +315,6 @@ def from_object(given: Mapping[str, Any]) -> Table:
         platform_secrets=names(platform, "secrets", ()),
         platform_accounts=names(platform, "serviceAccounts", ()),
         platform_claims=names(platform, "claims", ()),
+        platform_pods=names(platform, "pods", ()),
         platform_labels=dict(platform.get("labels") or {}),
     )

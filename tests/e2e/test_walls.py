@@ -88,6 +88,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (pod(serviceAccountName="airspark-airflow-scheduler"), "spec.serviceAccountName: the account is the platform's own or not"),
     (pod(labels={"tier": "airflow", "component": "postgresql", "release": "airspark"}), "metadata.labels.release: it is how the"),
     (pod(labels={"airflow-worker": "1"}), "metadata.labels: airflow-worker and kubernetes_executor are how Airflow knows"),
+    (pod() | {"metadata": {"name": "airspark-postgresql-0", "labels": {}}}, "metadata.name: pods of the platform have such"),
     (pod(priorityClassName="system-node-critical"), "spec.priorityClassName: it is the cluster's own or not allowed"),
 ]  # fmt: skip
 ASKED = "host of a probe or a hook: the kubelet asks the container alone"

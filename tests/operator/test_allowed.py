@@ -22,6 +22,7 @@ TABLE = Table(
     platform_secrets=("airspark-*", "sh.helm.release.*"),
     platform_accounts=("airspark-airflow-*",),
     platform_claims=("data-airspark-postgresql-*",),
+    platform_pods=("airspark-postgresql-*",),
     platform_labels={"release": "airspark"},
 )
 ALLOW = "ask the platform's administrator to add it to `spark.allowed."
@@ -244,6 +245,12 @@ def test_should_refuse_an_ingress_with_another_host_or_a_piece_of_the_controller
     tls = [{"hosts": ["a.example.org"], "secretName": "lake-tls"}]
     fine = [{"servicePort": 9000, "servicePortName": "x", "ingressURLFormat": "a.example.org", "ingressTLS": tls}]
     assert [one for one in build("driver", {}, driverIngressOptions=fine) if one["kind"] == "Ingress"]
+
+
+def test_should_refuse_the_name_of_a_pod_of_the_platform() -> None:
+    assert refused("driver", {"podName": "airspark-postgresql-0"}).startswith(
+        "driver.podName: a pod of the platform has the name airspark-postgresql-0; use another name"
+    )
 
 
 def test_should_refuse_a_priority_class_of_the_cluster_for_a_group_of_pods() -> None:

@@ -65,6 +65,9 @@ spec:
         request.operation != 'CONNECT' || !request.name.matches({{ include "common.admission.names" .pods }})
       message: the pod is the platform's own; a job reaches into pods that it made
     - expression: >-
+        !variables.makes || !has(object.metadata.name) || !object.metadata.name.matches({{ include "common.admission.names" .pods }})
+      message: "metadata.name: pods of the platform have such names; use another one"
+    - expression: >-
         request.operation != 'UPDATE' || request.resource.resource != 'pods' || object.spec == oldObject.spec
       message: "spec: a job changes the labels of a pod, never what it runs; create another pod"
     - expression: >-

@@ -10,12 +10,15 @@
 {{- $apart := and (not (include "sparkOperator.clusterWide" .)) (not (has .Release.Namespace (include "sparkOperator.namespaces" . | fromJsonArray))) -}}
 {{- $claims := list -}}
 {{- range list "data-%s-postgresql-*" "recovery-%s-spark-master-*" "%s-dags" "%s-logs" "logs-%s-*" "%s-backup*" }}{{ $claims = append $claims (printf . $release) }}{{ end -}}
+{{- $pods := list -}}
+{{- range list "postgresql" "triggerer" "spark-master" "spark-worker" }}{{ $pods = append $pods (printf "%s-%s-*" $release .) }}{{ end -}}
 {{- $named := (.Values.global | default dict).platform | default dict -}}
 {{- $accounts := list (printf "%s-airflow-*" $release) (printf "%s-spark" $release) (printf "%s-spark-bootstrap" $release) (include "sparkOperator.account" .) -}}
 {{- $apart | ternary dict (dict
   "secrets" (concat (list (printf "%s-*" $release) "sh.helm.release.*") ($named.secrets | default list) | uniq)
   "serviceAccounts" (concat $accounts ($named.serviceAccounts | default list) | uniq)
   "claims" (concat $claims ($named.claims | default list) | uniq)
+  "pods" $pods
   "labels" (dict "release" $release)) | toJson -}}
 {{- end -}}
 
