@@ -196,6 +196,8 @@ def submitter(count: int) -> dict[str, Any]:
         "spark.kubernetes.namespace": NAMESPACE,
         "spark.kubernetes.container.image": IMAGES["spark"].tag,
         "spark.kubernetes.authenticate.driver.serviceAccountName": f"{RELEASE}-spark-operator-driver",
+        # What the account may make, by the admission policy of the chart.
+        "spark.kubernetes.executor.label.sparkoperator.k8s.io/launched-by-spark-operator": "true",
         "spark.kubernetes.submission.waitAppCompletion": "false",
         "spark.kubernetes.driver.podTemplateFile": "/bench/template.yaml",
         "spark.kubernetes.executor.podTemplateFile": "/bench/template.yaml",
