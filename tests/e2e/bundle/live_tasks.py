@@ -185,6 +185,7 @@ def live_over_connect() -> None:
 live_sleep()
 live_confined()
 live_launcher()
+live_override()
 live_bad_image()
 live_too_large()
 live_out_of_memory()
