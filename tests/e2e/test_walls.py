@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from applications import Application, kubectl, remove, send, spec
 from conftest import ROOT
+from spark import wait
 
 from airspark import cluster, tools
 from airspark.project import kubeconfig
@@ -133,10 +134,15 @@ def test_should_take_a_pod_with_a_secret_an_account_and_volumes_of_its_own(up: N
         assert "created (server dry run)" in said, f"{manifest}: {said}"
 
 
+def standing(kind: str, *words: str) -> list[str]:
+    """Names of the platform's objects of a kind that nobody removes already: asked for again, that is not looked at."""
+    listed = kubectl(PLATFORM, "get", kind, "--selector", "release=airspark,component!=worker", *words, "--output", "json")
+    metadata = [item["metadata"] for item in json.loads(listed)["items"]]
+    return [one["name"] for one in metadata if "deletionTimestamp" not in one]
+
+
 def test_should_keep_the_launcher_out_of_the_pods_of_the_platform(up: None) -> None:
-    chosen = ("--selector", "release=airspark,component!=worker", "--field-selector", "status.phase=Running")
-    names = kubectl(PLATFORM, "get", "pods", *chosen, "--output", "name").split()
-    running = [name.removeprefix("pod/") for name in names]
+    running = standing("pods", "--field-selector", "status.phase=Running")
     assert any("scheduler" in name for name in running) and any("postgresql" in name for name in running)
     for name in running:
         for account in (LAUNCHER, TRIGGERER):
@@ -151,10 +157,10 @@ def test_should_keep_the_launcher_out_of_the_pods_of_the_platform(up: None) -> N
 
 def test_should_keep_a_driver_from_removing_what_is_the_platforms(up: None) -> None:
     for kind in ("pods", "configmaps", "services", "persistentvolumeclaims"):
-        names = kubectl(PLATFORM, "get", kind, "--selector", "release=airspark,component!=worker", "--output", "name").split()
+        names = standing(kind)
         assert names, kind
         for name in names:
-            said = attempt(DRIVER, "delete", name, "--dry-run=server")
+            said = attempt(DRIVER, "delete", kind, name, "--dry-run=server")
             assert "is the platform's own" in said, f"delete {name}: {said}"
 
 
@@ -200,6 +206,8 @@ def test_should_let_a_driver_make_claims_but_no_copies_and_no_services(up: None)
 
 
 def test_should_keep_a_driver_from_removing_everything_at_once(up: None) -> None:
+    chosen = ("--selector", "release=airspark,component!=worker", "--output", "name")
+    wait("pods that go are gone", lambda: len(standing("pods")) == len(kubectl(PLATFORM, "get", "pods", *chosen).split()), 120)
     for kind in ("pods", "configmaps", "services", "persistentvolumeclaims"):
         said = attempt(DRIVER, "delete", kind, "--selector", "release=airspark,component!=worker", "--dry-run=server")
         assert "is the platform's own" in said and "deleted" not in said, said
