@@ -270,7 +270,7 @@ time.sleep(600)
 
 @contextmanager
 def metadata_server() -> Iterator[None]:
-    """A server on the node at the address of a cloud's metadata, which answers whoever connects."""
+    """A server on the node at the address of a cloud's metadata, which accepts every connection."""
     node = cluster.node_names()[0]
     added = ["docker", "exec", node, "ip", "address", "add", f"{METADATA}/32", "dev", "lo"]
     subprocess.run(added, check=False, capture_output=True)

@@ -229,7 +229,7 @@ def read_template(path: str) -> bytes:
         path: as the task names it.
 
     Raises:
-        PodRefused: if it cannot be read, is no regular file, is larger than a pod may be, or is no pod. The sentence holds
+        PodRefused: if it cannot be read, is no regular file, is larger than a pod may be, or is not a pod. The sentence holds
             nothing of the file, which may be one that the task's author cannot read.
     """
     try:
