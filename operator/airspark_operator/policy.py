@@ -248,7 +248,7 @@ def _context(path: str, context: Object, own: str) -> Iterator[Refusal]:
         yield Refusal(f"{path}.windowsOptions.hostProcess", "", f"{own} of a job is not a process of its node", "remove it")
     for name in ("seccompProfile", "appArmorProfile"):
         if (context.get(name) or {}).get("type") == "Unconfined":
-            yield Refusal(f"{path}.{name}.type", "", f"{own} of a job never runs unconfined", "remove it")
+            yield Refusal(f"{path}.{name}.type", "Unconfined", f"{own} of a job never runs unconfined", "remove it")
     selinux = context.get("seLinuxOptions") or {}
     if selinux.get("user") or selinux.get("role") or (selinux.get("type") or "") not in SELINUX_TYPES:
         why = f"{own} of a job has no other user, role or type of SELinux than Pod Security's `baseline` allows"
@@ -256,7 +256,7 @@ def _context(path: str, context: Object, own: str) -> Iterator[Refusal]:
     for number, setting in enumerate(context.get("sysctls") or ()):
         if setting.get("name") not in SYSCTLS:
             why = f"a job does not change {setting.get('name')} of the kernel"
-            yield Refusal(f"{path}.sysctls[{number}].name", "", why, "remove it")
+            yield Refusal(f"{path}.sysctls[{number}].name", str(setting.get("name") or ""), why, "remove it")
 
 
 def _container(path: str, container: Object) -> Iterator[Refusal]:
@@ -267,9 +267,9 @@ def _container(path: str, container: Object) -> Iterator[Refusal]:
         for name in hook.split("."):
             asks = (asks or {}).get(name)
         for action in ("httpGet", "tcpSocket"):
-            if ((asks or {}).get(action) or {}).get("host"):
+            if host := ((asks or {}).get(action) or {}).get("host"):
                 why = f"the kubelet asks {own} of a job alone, and no other host for it"
-                yield Refusal(f"{path}.{hook}.{action}.host", "", why, "remove it")
+                yield Refusal(f"{path}.{hook}.{action}.host", str(host), why, "remove it")
     if context.get("privileged"):
         yield Refusal(f"{path}.securityContext.privileged", "", f"{own} of a job never runs privileged", "remove it")
     if context.get("procMount") not in (None, "", "Default"):

@@ -285,8 +285,9 @@ def test_should_build_the_template_that_it_looked_at_if_the_file_changes_meanwhi
         (lambda path: path.write_bytes(b"a: " + b"x" * 2_000_000), "is larger than a pod may be"),
         (lambda path: path.write_text("the key of somebody"), "is not a pod in YAML, with a spec"),
         (lambda path: path.write_text("{"), "is not a pod in YAML, with a spec"),
+        (lambda path: path.write_text("[" * 5000), "is not a pod in YAML, with a spec"),
     ],
-    ids=["a pipe without a writer", "a folder", "no file", "a large file", "a key", "no YAML"],
+    ids=["a pipe without a writer", "a folder", "no file", "a large file", "a key", "no YAML", "deep brackets"],
 )
 def test_should_say_what_is_wrong_with_a_template_and_nothing_of_its_contents(
     walled: Any, tmp_path: Path, make: Any, why: str

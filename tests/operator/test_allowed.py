@@ -132,7 +132,10 @@ FIELDS: list[tuple[Object, str]] = [
         "{role}.securityContext.seLinuxOptions: the container spark-kubernetes-",
     ),
     (
-        template(securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}),
+        {
+            "env": [{"name": "A", "value": "b"}],
+            **template(securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}),
+        },
         "{role}.template.spec.securityContext.sysctls[0].name: a job does not change kernel.msgmax of the kernel",
     ),
     (

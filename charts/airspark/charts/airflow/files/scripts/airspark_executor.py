@@ -229,7 +229,7 @@ def read_template(path: str) -> bytes:
         path: as the task names it.
 
     Raises:
-        PodRefused: if it cannot be read, is no regular file, is larger than a pod may be, or is not a pod. The sentence holds
+        PodRefused: if it cannot be read, is not a regular file, is larger than a pod may be, or is not a pod. The sentence holds
             nothing of the file, which may be one that the task's author cannot read.
     """
     try:
@@ -246,7 +246,7 @@ def read_template(path: str) -> bytes:
         raise PodRefused(f"the template {path} has more than {LARGEST_TEMPLATE} bytes, which is larger than a pod may be")
     try:
         pod = yaml.safe_load(content)
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         pod = None
     if not isinstance(pod, dict) or not isinstance(pod.get("spec"), dict):
         raise PodRefused(f"the template {path} is not a pod in YAML, with a spec")
